@@ -1,0 +1,1 @@
+"""The words every other package uses: domain types, settings, errors, policy. Imports nothing of ours."""

@@ -1,0 +1,149 @@
+"""Every setting of Pitstop, in one place, with the variable that sets it.
+
+Prefix `PITSTOP_`, except for names that have an owner already (`DATABASE_URL`, `DATABRICKS_*`, `OPENAI_*`,
+`AZURE_OPENAI_*`, `LANGSMITH_*`, `OTEL_*`), which keep theirs; the libraries that own them read them themselves,
+and only what Pitstop itself decides on is named here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import ConfigurationError
+
+
+def default_data_dir() -> Path:
+    """`/var/lib/pitstop` for root (a home like `/root` can't be traversed by others), else the user's data folder."""
+    return Path(platformdirs.site_data_dir("pitstop")) if _is_root() else Path(platformdirs.user_data_dir("pitstop"))
+
+
+def _is_root() -> bool:
+    import os
+
+    return os.geteuid() == 0
+
+
+class Settings(BaseSettings):
+    """Read from the environment and from `.env` in the working directory; the environment wins."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PITSTOP_", env_file=".env", extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
+
+    # Where things live
+    data_dir: Path = Field(default_factory=default_data_dir)
+    database_url: str | None = Field(default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+    chroma_url: str | None = None
+    policy: Path | None = None
+    catalogue_dir: Path | None = None
+
+    # The workspace
+    databricks_host: str | None = Field(
+        default=None, validation_alias=AliasChoices("DATABRICKS_HOST", "databricks_host")
+    )
+    databricks_token: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("DATABRICKS_TOKEN", "databricks_token")
+    )
+    databricks_profile: str | None = Field(
+        default=None, validation_alias=AliasChoices("DATABRICKS_CONFIG_PROFILE", "databricks_profile")
+    )
+    workspace_timeout_seconds: float = Field(default=30.0, gt=0)
+    workspace_retry_seconds: float = Field(default=60.0, gt=0)
+    watch_jobs: list[int] = Field(default_factory=list)
+
+    # The service
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str | None = None
+    webhook_user: str = "databricks"
+    webhook_password: SecretStr | None = None
+    session_secret: SecretStr | None = None
+    run_worker: bool = True
+
+    # The worker
+    worker_concurrency: int = Field(default=4, ge=1, le=64)
+    fetch_concurrency: int = Field(default=8, ge=1, le=64)
+    lease_seconds: float = Field(default=30.0, gt=1)
+    heartbeat_seconds: float = Field(default=5.0, gt=0)
+    stalled_seconds: float = Field(default=30.0, gt=0)
+    poll_seconds: float = Field(default=60.0, gt=0)
+    poll_lookback_seconds: float = Field(default=24 * 3600.0, gt=0)
+    watch_seconds: float = Field(default=15.0, gt=0)
+    retention_days: float = Field(default=30.0, gt=0)
+
+    # The model; none is needed
+    model: str | None = None
+    model_api: Literal["openai", "azure"] = "openai"
+    model_base_url: str | None = None
+    model_timeout_seconds: float = Field(default=20.0, gt=0)
+    model_max_tokens: int = Field(default=700, ge=50, le=4000)
+    model_prompt_tokens: int = Field(default=3000, ge=500, le=100_000)
+    model_usd_per_million_input: float = Field(default=0.15, ge=0)
+    model_usd_per_million_output: float = Field(default=0.60, ge=0)
+
+    # E-mail
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_from: str = "pitstop@localhost"
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("data_dir", "policy", "catalogue_dir")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value.expanduser().resolve() if value is not None else None
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+            raise ValueError("must be a PostgreSQL address, such as postgresql://user:password@host:5432/pitstop")
+        return value
+
+    @field_validator("databricks_host", "public_url", "chroma_url", "model_base_url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if "://" not in value:
+            value = f"https://{value}"
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must be an http or https address")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Settings:
+        if self.heartbeat_seconds * 2 > self.lease_seconds:
+            raise ValueError("PITSTOP_HEARTBEAT_SECONDS must be at most half of PITSTOP_LEASE_SECONDS")
+        if self.model_api == "azure" and self.model and not self.model_base_url:
+            raise ValueError("PITSTOP_MODEL_BASE_URL must be set when PITSTOP_MODEL_API is azure")
+        return self
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings, with `overrides` (by field name) over the environment.
+
+    Raises:
+        ConfigurationError: One line for each wrong setting, naming its variable.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors():
+            message = fault["msg"].removeprefix("Value error, ")
+            lines.append(f"{_variable(str(fault['loc'][0]))}: {message}" if fault["loc"] else message)
+        raise ConfigurationError("\n".join(lines)) from error
+
+
+def _variable(field: str) -> str:
+    """The environment variable of a field, given its name or its alias."""
+    return field if field.isupper() else f"PITSTOP_{field.upper()}"

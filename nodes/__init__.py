@@ -1,0 +1,1 @@
+"""The agent's steps: one verb a file, each an async function from state to update."""

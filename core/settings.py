@@ -7,6 +7,7 @@ and only what Pitstop itself decides on is named here.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -19,13 +20,7 @@ from core.errors import ConfigurationError
 
 def default_data_dir() -> Path:
     """`/var/lib/pitstop` for root (a home like `/root` can't be traversed by others), else the user's data folder."""
-    return Path(platformdirs.site_data_dir("pitstop")) if _is_root() else Path(platformdirs.user_data_dir("pitstop"))
-
-
-def _is_root() -> bool:
-    import os
-
-    return os.geteuid() == 0
+    return Path("/var/lib/pitstop") if os.geteuid() == 0 else Path(platformdirs.user_data_dir("pitstop"))
 
 
 class Settings(BaseSettings):

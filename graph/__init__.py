@@ -1,0 +1,1 @@
+"""The topology: which node follows which, and where the state is kept."""

@@ -1,0 +1,1 @@
+"""Rows: incidents, events, approvals, claims, artifacts, the outbox; and the PostgreSQL they live in."""

@@ -1,0 +1,1 @@
+"""What the agent uses: one file for each outside system."""

@@ -54,7 +54,8 @@ them fit into a real one.
 An attempt's `result` is one of the Jobs API's result states. What the state and the termination details say
 is derived from it unless given (`life_cycle_state`, `code`, `type`, `message`). If the settings'
 `timeout_seconds` (the task's or the job's) are shorter than the attempt's seconds, it ends TIMEDOUT, whatever
-its result. `succeeds_if` is a mapping of which every entry must hold, or a list of mappings of which one must:
+its result. `succeeds_if` is a mapping of which every entry must hold, or a list of mappings of which one
+must:
 
     parameters: {batch: {at_least: 10}, mode: {equals: safe}, region: {any_of: [eu, us]}}   # job parameters
     spark_conf: {spark.executor.memory: 8g, spark.sql.shuffle.partitions: 400}      # at least; 8g is 8192m

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from pathlib import Path
 
@@ -45,8 +46,6 @@ def test_exact_keys_win_over_globs(folder: Path) -> None:
 
 
 def test_files_may_be_packed(folder: Path) -> None:
-    import gzip
-
     (folder / "trace.txt.gz").write_bytes(gzip.compress(b"packed"))
     assert load_scenario(folder).text("trace.txt.gz") == "packed"
 

@@ -31,7 +31,9 @@ class Action(StrEnum):
 
 
 #: Actions that start work or stop work at Databricks: never without an approval row.
-CHANGES_THE_WORLD = frozenset({Action.RETRY, Action.RETRY_WITH_NEW_PARAMS, Action.RUN_UPSTREAM, Action.TERMINATE})
+CHANGES_THE_WORLD = frozenset(
+    {Action.RETRY, Action.RETRY_WITH_NEW_PARAMS, Action.RUN_UPSTREAM, Action.TERMINATE}
+)
 #: Actions that only tell people something.
 TELLS_PEOPLE = frozenset({Action.NOTIFY_OWNER, Action.ESCALATE})
 
@@ -148,7 +150,9 @@ def check_params(action: Action, params: Any) -> Params:
     try:
         return TypeAdapter(PARAMS[action]).validate_python(params)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'params'}: {e['msg']}" for e in error.errors()[:5])
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'params'}: {e['msg']}" for e in error.errors()[:5]
+        )
         raise InvalidInput(f"The parameters do not fit {action.value}: {faults}.") from error
 
 

@@ -58,7 +58,9 @@ FINISHED = frozenset(
     }
 )
 #: The graph has come to its end, but a person (or a good run) still has to close the incident.
-LEFT_TO_PEOPLE = frozenset({Status.NOTIFIED, Status.ESCALATED, Status.MUTED, Status.TAKEN_OVER, Status.BROKEN})
+LEFT_TO_PEOPLE = frozenset(
+    {Status.NOTIFIED, Status.ESCALATED, Status.MUTED, Status.TAKEN_OVER, Status.BROKEN}
+)
 
 
 class Words(BaseModel):

@@ -127,7 +127,9 @@ class Rules(Strict):
             (
                 rule
                 for rule in self.auto
-                if rule.failure_class == failure_class and rule.action is action and confidence >= rule.min_confidence
+                if rule.failure_class == failure_class
+                and rule.action is action
+                and confidence >= rule.min_confidence
             ),
             None,
         )
@@ -186,7 +188,9 @@ def load_policy(path: Path | None) -> Policy:
             try:
                 Rules.model_validate({**policy.defaults.model_dump(), **entry.rules})
             except ValidationError as error:
-                raise ConfigurationError(f"PITSTOP_POLICY: {path}: jobs.{number}.rules: {_faults(error)}") from error
+                raise ConfigurationError(
+                    f"PITSTOP_POLICY: {path}: jobs.{number}.rules: {_faults(error)}"
+                ) from error
     except OSError as error:
         raise ConfigurationError(f"PITSTOP_POLICY: {path} can't be read: {error.strerror}.") from error
     except yaml.YAMLError as error:

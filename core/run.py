@@ -96,7 +96,11 @@ class RunFacts(Fact):
     @property
     def failed_tasks(self) -> list[TaskFacts]:
         """Tasks that failed by themselves: not those skipped because something upstream failed."""
-        return [t for t in self.tasks if t.result_state in {"FAILED", "TIMEDOUT", "SUCCESS_WITH_FAILURES", "CANCELED"}]
+        return [
+            t
+            for t in self.tasks
+            if t.result_state in {"FAILED", "TIMEDOUT", "SUCCESS_WITH_FAILURES", "CANCELED"}
+        ]
 
 
 class TaskOutput(Fact):

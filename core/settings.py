@@ -32,7 +32,9 @@ class Settings(BaseSettings):
 
     # Where things live
     data_dir: Path = Field(default_factory=default_data_dir)
-    database_url: str | None = Field(default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+    database_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url")
+    )
     chroma_url: str | None = None
     policy: Path | None = None
     catalogue_dir: Path | None = None
@@ -99,8 +101,12 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _postgres(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
-            raise ValueError("must be a PostgreSQL address, such as postgresql://user:password@host:5432/pitstop")
+        if value is not None and not value.startswith(
+            ("postgresql://", "postgres://", "postgresql+psycopg://")
+        ):
+            raise ValueError(
+                "must be a PostgreSQL address, such as postgresql://user:password@host:5432/pitstop"
+            )
         return value
 
     @field_validator("databricks_host", "public_url", "chroma_url", "model_base_url")

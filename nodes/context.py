@@ -75,6 +75,10 @@ class Actions(Protocol):
         """
         ...
 
+    async def upstream_state(self, claim: Claim) -> str:
+        """What became of the run that an `upstream` claim started: `running`, `succeeded` or `failed`."""
+        ...
+
     async def restore(self, claim: Claim) -> Sent:
         """Put back settings that `claim` (step apply) changed, only if they still are what it left."""
         ...
@@ -108,7 +112,14 @@ class Investigator(Protocol):
         ...
 
     def propose(
-        self, diagnosis: Diagnosis, run: RunFacts, rules: Rules, *, attempt: int, low_support: bool, refusal: str = ""
+        self,
+        diagnosis: Diagnosis,
+        run: RunFacts,
+        rules: Rules,
+        *,
+        attempt: int,
+        low_support: bool,
+        tried: Sequence[dict[str, Any]] = (),
     ) -> Proposal:
         """The one action to propose, its parameters derived from the run's own settings, clamped by the rules."""
         ...
@@ -177,6 +188,10 @@ class Store(Protocol):
         """The text of an artifact. Raises: NotFound."""
         ...
 
+    async def find_artifact(self, incident_id: str, key: str) -> str | None:
+        """The text of the artifact put under this key, None when there is none."""
+        ...
+
     async def attachments(self, incident_id: str) -> dict[str, str]:
         """Texts that people attached (file name -> redacted text)."""
         ...
@@ -207,8 +222,9 @@ class Store(Protocol):
         """Mark a pending row whose time is over as expired; any other row is returned as it is."""
         ...
 
-    async def authorised(self, approval_id: str, thread_id: str, proposal_sha256: str) -> Approval:
-        """The row, if it is approved or edited, belongs to this thread's incident and has this hash.
+    async def authorised(self, approval_id: str, thread_id: str) -> Approval:
+        """The row, if it is approved or edited, belongs to this thread's incident, and still has the hash
+        (computed again over its proposal) that was decided on.
 
         Raises:
             NotAuthorised: It isn't; the message says which check failed.

@@ -1,0 +1,139 @@
+"""Propose one action, and write it down as an approval row."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from core.actions import TELLS_PEOPLE, Action, Proposal, check_params, payload_sha256
+from core.approvals import NewApproval
+from core.incident import Diagnosis, Prediction, Status
+from core.policy import Mode, Rules
+from core.run import RunFacts
+from nodes.context import Context
+from nodes.outputs import run_facts
+from nodes.state import State
+
+
+async def decide(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Derive the proposal under the policy's rules and record it, with its notices, for the reviewer.
+
+    Doing it twice changes nothing: the row is keyed by incident, attempt, revision and payload hash. In
+    `observe` mode, or while a person has muted the incident or taken it over, nothing is asked for.
+    """
+    ctx = runtime.context
+    incident_id = state["incident_id"]
+    diagnosis = Diagnosis.model_validate(state["diagnosis"])
+    run = await run_facts(state, ctx)
+    rules = ctx.policy.rules_for(run.job_name, run.tags, diagnosis.failure_class)
+    proposal = addressed(await _proposal(state, ctx, diagnosis, run, rules), rules, run)
+    row = await ctx.store.incident(incident_id)
+    await _record(state, ctx, proposal)
+    if row.taken_over_by or row.muted:
+        return {
+            "proposal": proposal.model_dump(mode="json"),
+            "outcome": "taken_over" if row.taken_over_by else "muted",
+            "route": "learn",
+        }
+    if rules.mode is Mode.OBSERVE:
+        return {"proposal": proposal.model_dump(mode="json"), "outcome": "observed", "route": "learn"}
+    new = approval_for(state, proposal, rules, diagnosis)
+    approval = await ctx.store.propose(new)
+    if rules.critical and proposal.action is not Action.ESCALATE:
+        await ctx.store.notify(
+            incident_id, "critical", rules.escalate_to or rules.owners, key=f"critical/{state['attempt']}"
+        )
+    waiting = Status.ACTING if new.decided_by_rule else Status.AWAITING_APPROVAL
+    await ctx.store.update_incident(incident_id, status=waiting)
+    return {
+        "proposal": proposal.model_dump(mode="json"),
+        "approval_id": approval.id,
+        "review_error": "",
+        "route": "review",
+    }
+
+
+def approval_for(state: State, proposal: Proposal, rules: Rules, diagnosis: Diagnosis) -> NewApproval:
+    """The approval row to be: who may decide it, until when, and whether a rule decides it at once."""
+    params = check_params(proposal.action, proposal.params)
+    rule: str | None = None
+    if proposal.action in TELLS_PEOPLE and not rules.notify_needs_approval:
+        rule = "policy: telling people needs no approval"
+    else:
+        granted = rules.auto_rule(diagnosis.failure_class, proposal.action, proposal.confidence)
+        if granted and not state.get("low_support"):
+            rule = (
+                f"policy: {granted.failure_class} x {granted.action.value}, granted by {granted.granted_by}"
+            )
+    return NewApproval(
+        incident_id=state["incident_id"],
+        attempt=state["attempt"],
+        revision=state.get("revision", 1),
+        proposal=proposal,
+        payload_sha256=payload_sha256(state["incident_id"], state["attempt"], proposal.action, params),
+        approvers=rules.approvers,
+        ttl_seconds=rules.approval_ttl_seconds,
+        decided_by_rule=rule,
+        notify=[] if rule else (rules.approvers or rules.owners),
+    )
+
+
+def addressed(proposal: Proposal, rules: Rules, run: RunFacts) -> Proposal:
+    """The proposal with the policy's recipients filled in; log text never names one."""
+    if proposal.action not in TELLS_PEOPLE:
+        return proposal
+    owners = rules.owners or [o for o in (run.tags.get("owner", ""), run.creator) if "@" in o][:1]
+    if proposal.action is Action.ESCALATE:
+        people = rules.escalate_to or rules.approvers or owners
+    else:
+        people = owners or rules.approvers
+    return proposal.model_copy(update={"params": {**proposal.params, "recipients": list(people)[:50]}})
+
+
+async def _proposal(
+    state: State, ctx: Context, diagnosis: Diagnosis, run: RunFacts, rules: Rules
+) -> Proposal:
+    refusal = state.get("refusal", "")
+    if refusal:
+        return Proposal(
+            action=Action.ESCALATE,
+            params={"reason": refusal[:1000]},
+            reason=f"Pitstop stops here: {refusal[:500]}",
+            confidence=1.0,
+        )
+    return ctx.investigator.propose(
+        diagnosis,
+        run,
+        rules,
+        attempt=state["attempt"],
+        low_support=state.get("low_support", False),
+        tried=state.get("tried", []),
+    )
+
+
+async def _record(state: State, ctx: Context, proposal: Proposal) -> None:
+    """Show the newest answer in the incident, and add it to the trail."""
+    await ctx.store.update_incident(
+        state["incident_id"],
+        run=state["run"],
+        diagnosis=state["diagnosis"],
+        triad=state.get("triad", {}),
+        prediction=state.get("prediction") or Prediction(probability=0, low=0, high=1).model_dump(),
+        similar=state.get("similar", []),
+        proposal=proposal.model_dump(mode="json"),
+        tried=state.get("tried", []),
+        history=state.get("history", []),
+        tasks=state.get("tasks", {}),
+        low_support=state.get("low_support", False),
+    )
+    await ctx.store.add_event(
+        state["incident_id"],
+        "proposed",
+        {
+            "attempt": state["attempt"],
+            "revision": state.get("revision", 1),
+            "action": proposal.action.value,
+            "failure_class": state["diagnosis"]["failure_class"],
+            "confidence": proposal.confidence,
+        },
+        key=f"proposed/{state['attempt']}/{state.get('revision', 1)}",
+    )

@@ -1,0 +1,64 @@
+"""Read everything one failed task left behind; one branch for each task, in parallel."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+from typing_extensions import TypedDict
+
+from core.errors import RunNotFound, WorkspaceRefused
+from core.run import RunFacts, TaskFacts, TaskOutput
+from nodes.context import Context
+
+ERROR_EXCERPT = 400
+
+
+class FetchTask(TypedDict):
+    """What one branch is sent: the run it belongs to (as JSON), and its task."""
+
+    incident_id: str
+    attempt: int
+    run: dict[str, Any]
+    task_key: str
+
+
+async def fetch_task(state: FetchTask, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Fetch, redact and keep one task's output; the state gets references and the error line only.
+
+    What can't be read (removed, or not permitted) is noted in `missing` and stops nothing.
+
+    Raises:
+        WorkspaceUnavailable: Worth another try.
+    """
+    ctx = runtime.context
+    run = RunFacts.model_validate(state["run"])
+    task = next(t for t in run.tasks if t.task_key == state["task_key"])
+    key = f"{state['attempt']}/{task.task_key}"
+    try:
+        raw = await ctx.workspace.task_output(run, task)
+    except (RunNotFound, WorkspaceRefused) as error:
+        output = TaskOutput(task_key=task.task_key, run_id=task.run_id, missing=[str(error)])
+        return {"tasks": {key: output.model_dump(mode="json", exclude_defaults=True)}}
+    output, whole = ctx.investigator.redact(raw, task, run)
+    artifacts = {
+        name: await ctx.store.put_artifact(
+            state["incident_id"], f"{task.task_key}/{name}", text, key=f"{key}/{name}"
+        )
+        for name, text in whole.items()
+        if text
+    }
+    return {"tasks": {key: reference(output, task, artifacts)}}
+
+
+def reference(output: TaskOutput, task: TaskFacts, artifacts: dict[str, str]) -> dict[str, Any]:
+    """The output as the state keeps it: the error's first line, and where the rest is."""
+    short = TaskOutput(
+        task_key=task.task_key,
+        run_id=task.run_id,
+        error=output.error[:ERROR_EXCERPT],
+        logs_truncated=output.logs_truncated,
+        notebook_truncated=output.notebook_truncated,
+        artifacts=artifacts,
+        missing=[m[:200] for m in output.missing[:5]],
+        secrets_redacted=output.secrets_redacted,
+    )
+    return short.model_dump(mode="json", exclude_defaults=True)

@@ -1,0 +1,33 @@
+"""Write down how it ended, so that the next time is quicker."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from core.errors import KnowledgeUnavailable
+from nodes.context import Context
+from nodes.state import State
+
+#: Endings from which nothing can be learnt about the failure.
+_NOTHING_LEARNT = frozenset({"muted", "refused", "closed"})
+
+
+async def learn(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Finish the incident, remember it for `retrieve`, and tell those who approved how it ended.
+
+    Success counts only when verified; rejections and edits are kept as feedback on the proposal.
+    """
+    ctx = runtime.context
+    incident_id = state["incident_id"]
+    outcome = state.get("outcome", "closed")
+    await ctx.store.update_incident(incident_id, tried=state.get("tried", []))
+    await ctx.store.finish(incident_id, outcome, note=state.get("refusal", ""))
+    if outcome in _NOTHING_LEARNT or not state.get("diagnosis"):
+        return {"outcome": outcome}
+    try:
+        await ctx.retriever.remember(incident_id)
+    except KnowledgeUnavailable as error:
+        await ctx.store.add_event(
+            incident_id, "knowledge_unavailable", {"reason": str(error)}, key="knowledge_unavailable/learn"
+        )
+    return {"outcome": outcome}

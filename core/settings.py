@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigurationError
 
@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     )
     workspace_timeout_seconds: float = Field(default=30.0, gt=0)
     workspace_retry_seconds: float = Field(default=60.0, gt=0)
-    watch_jobs: list[int] = Field(default_factory=list)
+    #: Only these jobs, as ids with commas between; empty: every job the token can see.
+    watch_jobs: Annotated[list[int], NoDecode] = Field(default_factory=list)
 
     # The service
     host: str = "127.0.0.1"
@@ -91,12 +92,20 @@ class Settings(BaseSettings):
     smtp_security: Literal["none", "starttls", "tls"] = "starttls"
     smtp_from: str = "pitstop@localhost"
 
+    #: The token with which the command line speaks to a running service.
+    token: SecretStr | None = None
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("data_dir", "policy", "catalogue_dir")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value is not None else None
+
+    @field_validator("watch_jobs", mode="before")
+    @classmethod
+    def _ids(cls, value: Any) -> Any:
+        return [part for part in value.replace(",", " ").split() if part] if isinstance(value, str) else value
 
     @field_validator("database_url")
     @classmethod

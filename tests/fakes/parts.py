@@ -125,9 +125,7 @@ class FakeInvestigator:
         self.hints: list[str] = []
         self.asked: list[dict[str, Any]] = []
 
-    def redact(
-        self, output: FakeOutput, task: TaskFacts, run: RunFacts
-    ) -> tuple[TaskOutput, dict[str, str]]:
+    def redact(self, output: FakeOutput, task: TaskFacts, run: RunFacts) -> tuple[TaskOutput, dict[str, str]]:
         error = output.texts.get("error", "")
         return TaskOutput(task_key=task.task_key, run_id=task.run_id, error=error), dict(output.texts)
 
@@ -230,7 +228,9 @@ class World:
         )
 
 
-def failed_run(run_id: int = 7, *, repairs: Sequence[int] = (), result: str = "FAILED", **changes: Any) -> RunFacts:
+def failed_run(
+    run_id: int = 7, *, repairs: Sequence[int] = (), result: str = "FAILED", **changes: Any
+) -> RunFacts:
     """A run of two tasks: `load` failed, `report` was skipped for it."""
     from core.run import Repair
 

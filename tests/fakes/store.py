@@ -80,9 +80,7 @@ class FakeStore:
             raise NotFound(f"There is no incident {incident_id}.")
         return self.rows[incident_id]
 
-    async def update_incident(
-        self, incident_id: str, *, status: Status | None = None, **facts: Any
-    ) -> None:
+    async def update_incident(self, incident_id: str, *, status: Status | None = None, **facts: Any) -> None:
         row = await self.incident(incident_id)
         row.status = status or row.status
         row.facts |= facts
@@ -165,7 +163,9 @@ class FakeStore:
             if decision.action and decision.action != row.proposal.action:
                 raise Conflict("An edit may not change the action.")
             params = check_params(Action(row.proposal.action), decision.params)
-            edited = row.proposal.model_copy(update={"params": params.model_dump(mode="json"), "origin": "person"})
+            edited = row.proposal.model_copy(
+                update={"params": params.model_dump(mode="json"), "origin": "person"}
+            )
             sha = payload_sha256(row.incident_id, row.attempt, edited.action, params)
             changes = {"proposal": edited, "payload_sha256": sha}
         return self._put(
@@ -225,9 +225,7 @@ class FakeStore:
 
     async def claims(self, incident_id: str, attempt: int | None = None) -> list[Claim]:
         return [
-            c
-            for c in self._claims.values()
-            if c.incident_id == incident_id and attempt in (None, c.attempt)
+            c for c in self._claims.values() if c.incident_id == incident_id and attempt in (None, c.attempt)
         ]
 
     async def notify(self, incident_id: str, event: str, recipients: Sequence[str], *, key: str) -> None:

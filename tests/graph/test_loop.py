@@ -24,7 +24,11 @@ async def test_a_failed_run_waits_for_a_person_and_nothing_is_sent():
     assert payload["action_requests"][0]["name"] == "RETRY"
     assert payload["action_requests"][0]["args"] == payload["action_requests"][0]["arguments"]
     assert payload["review_configs"][0]["allowed_decisions"] == ["approve", "edit", "reject", "respond"]
-    assert payload["root_cause"] and payload["evidence"] and payload["payload_sha256"] == thread.approval.payload_sha256
+    assert (
+        payload["root_cause"]
+        and payload["evidence"]
+        and payload["payload_sha256"] == thread.approval.payload_sha256
+    )
     assert thread.world.actions.sent == []
 
 
@@ -67,8 +71,12 @@ async def test_a_failure_that_comes_back_is_tried_three_times_with_growing_waits
         await thread.wake()
     assert thread.incident.outcome == "escalated"
     assert len(thread.world.actions.sent) == 3
-    assert [m for m in thread.world.store.messages.values() if m[1] == "escalation"][0][2] == "boss@example.com"
-    seconds = [d["seconds"] for k, d in thread.world.store.events[thread.incident.id].values() if k == "backoff"]
+    assert [m for m in thread.world.store.messages.values() if m[1] == "escalation"][0][
+        2
+    ] == "boss@example.com"
+    seconds = [
+        d["seconds"] for k, d in thread.world.store.events[thread.incident.id].values() if k == "backoff"
+    ]
     assert len(seconds) == 2 and seconds[1] > seconds[0] * 1.3
 
 
@@ -139,7 +147,12 @@ async def test_support_that_comes_with_a_better_query_goes_on_normally():
 
 async def test_a_rule_that_a_person_granted_approves_without_an_interrupt():
     thread = Thread()
-    rule = {"failure_class": "connection_reset", "action": "RETRY", "min_confidence": 0.8, "granted_by": "anna"}
+    rule = {
+        "failure_class": "connection_reset",
+        "action": "RETRY",
+        "min_confidence": 0.8,
+        "granted_by": "anna",
+    }
     thread.world.policy = Policy(defaults=Rules(mode=Mode.AUTO, auto=[rule]))
     thread.__post_init__()
     await thread.start()
@@ -149,7 +162,12 @@ async def test_a_rule_that_a_person_granted_approves_without_an_interrupt():
 
 async def test_a_rule_does_not_reach_under_its_confidence():
     thread = Thread()
-    rule = {"failure_class": "connection_reset", "action": "RETRY", "min_confidence": 0.95, "granted_by": "anna"}
+    rule = {
+        "failure_class": "connection_reset",
+        "action": "RETRY",
+        "min_confidence": 0.95,
+        "granted_by": "anna",
+    }
     thread.world.policy = Policy(defaults=Rules(mode=Mode.AUTO, auto=[rule]))
     thread.__post_init__()
     await thread.start()
@@ -181,7 +199,9 @@ async def test_changed_settings_are_restored_after_success_and_after_failure():
         thread = Thread()
         change = {"path": "timeout_seconds", "current": 60, "proposed": 120}
         thread.world.investigator.proposal = Proposal(
-            action=Action.RETRY_WITH_NEW_PARAMS, params={"task_keys": ["load"], "settings": [change]}, confidence=0.9
+            action=Action.RETRY_WITH_NEW_PARAMS,
+            params={"task_keys": ["load"], "settings": [change]},
+            confidence=0.9,
         )
         await thread.start()
         await thread.decide()

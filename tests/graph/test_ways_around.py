@@ -63,7 +63,9 @@ async def test_the_approval_of_another_incident_authorises_nothing_here():
     other.world.workspace.runs[70] = [failed_run(70)]
     await other.start()
     approved = await other.decide()
-    await thread.graph.aupdate_state(thread.config, {"route": "act", "approval_id": approved.id}, as_node="review")
+    await thread.graph.aupdate_state(
+        thread.config, {"route": "act", "approval_id": approved.id}, as_node="review"
+    )
     await thread.graph.ainvoke(None, thread.config)
     assert thread.world.actions.sent == []
 
@@ -104,7 +106,9 @@ async def test_new_input_starts_nothing_over_beside_the_pending_approval():
 
 async def test_a_stale_interrupt_id_wakes_nothing():
     thread = await waiting()
-    await thread.graph.ainvoke(Command(resume={"0" * 32: {"decisions": [{"type": "approve"}]}}), thread.config)
+    await thread.graph.ainvoke(
+        Command(resume={"0" * 32: {"decisions": [{"type": "approve"}]}}), thread.config
+    )
     await still_waiting(thread)
 
 
@@ -121,7 +125,9 @@ async def test_verify_believes_no_payload():
 
 async def test_an_invented_repair_by_somebody_resolves_nothing():
     thread = await waiting()
-    await thread.graph.aupdate_state(thread.config, {"route": "verify", "started": {"by": "someone"}}, as_node="act")
+    await thread.graph.aupdate_state(
+        thread.config, {"route": "verify", "started": {"by": "someone"}}, as_node="act"
+    )
     await thread.graph.ainvoke(None, thread.config)
     await still_waiting(thread)
 

@@ -1,0 +1,97 @@
+"""`pitstop incidents`, `investigate`, `mute`, `take-over`, `close`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import Client, show
+from core.errors import InvalidInput
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+Id = Annotated[str, typer.Argument(help="An incident's id.")]
+
+
+def incidents(
+    id: Annotated[str | None, typer.Argument(help="Show this one whole; without, list them.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only those in this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List incidents, newest first, or show one with its whole story."""
+    client = Client()
+    if id:
+        story = client.get(f"/incidents/{id}")
+        typer.echo(json.dumps(story, ensure_ascii=False, indent=2)) if as_json else _story(story)
+        return
+    page = client.get("/incidents", status=status, limit=limit)
+    if as_json:
+        typer.echo(json.dumps(page, ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("Incident", "Job", "Category", "Class", "Status", "Opened")
+    for item in page["items"]:
+        cells = ("id", "job_name", "category", "failure_class", "status", "opened_at")
+        table.add_row(*(str(item.get(cell) or "-") for cell in cells))
+    Console().print(table)
+
+
+def investigate(
+    run: Annotated[int | None, typer.Option("--run", help="A failed run's id.")] = None,
+    job: Annotated[int | None, typer.Option("--job", help="A job's id: its latest failed run.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open an incident for a failed run."""
+    if (run is None) == (job is None):
+        raise InvalidInput("Name either --run RUN_ID or --job JOB_ID.")
+    opened = Client().post("/incidents", {"run_id": run} if run is not None else {"job_id": job})
+    show(opened, as_json, f"Incident {opened['id']} is {opened['status']}.")
+
+
+def mute(id: Id, as_json: AsJson = False) -> None:
+    """Let Pitstop only watch this incident from now on."""
+    _tell(id, "mute", as_json)
+
+
+def take_over(id: Id, as_json: AsJson = False) -> None:
+    """Take the incident over by hand; Pitstop only watches."""
+    _tell(id, "take-over", as_json)
+
+
+def close(id: Id, as_json: AsJson = False) -> None:
+    """Close an incident that was left to people."""
+    _tell(id, "close", as_json)
+
+
+def _tell(id: str, verb: str, as_json: bool) -> None:
+    told = Client().post(f"/incidents/{id}/{verb}")
+    show(told, as_json, f"Incident {told['id']} is {told['status']}.")
+
+
+def _story(story: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console()
+    diagnosis, proposal = story.get("diagnosis") or {}, story.get("proposal") or {}
+    console.print(
+        f"[bold]{escape(story['id'])}[/] {escape(str(story.get('job_name') or ''))}: {story['status']}"
+    )
+    if diagnosis:
+        kind = f"{diagnosis['category']} / {diagnosis['failure_class']}"
+        console.print(f"{escape(kind)}: {escape(diagnosis['root_cause'])}")
+        for piece in diagnosis.get("evidence", [])[:3]:
+            console.print(
+                f"  [dim]{escape(piece['source'])}:{piece['line_start']}[/] {escape(piece['text'][:400])}"
+            )
+    if proposal:
+        console.print(f"Proposal: [bold]{proposal['action']}[/] {escape(json.dumps(proposal['params']))}")
+        console.print(
+            f"  {escape(proposal.get('reason', ''))} (confidence {proposal.get('confidence', 0):.2f})"
+        )
+    for event in story.get("events", []):
+        console.print(f"  [dim]{event['at']}[/] {escape(event['kind'])}")

@@ -1,0 +1,66 @@
+"""The `pitstop` command: every group of commands in a file of its own, heavy imports only where they are needed."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import (
+    decisions,
+    demo,
+    diagnose,
+    doctor,
+    evals,
+    incidents,
+    knowledge,
+    service,
+    templates,
+    tokens,
+    triad,
+)
+from cli.bench_logs import bench
+
+app = typer.Typer(
+    name="pitstop",
+    help="Gets failed Databricks jobs running again, with a person waving every action through.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command()(demo.demo)
+app.command()(service.serve)
+app.command()(service.worker)
+app.command()(service.watch)
+app.command()(service.migrate)
+app.command()(doctor.doctor)
+app.command()(incidents.incidents)
+app.command()(incidents.investigate)
+app.command()(incidents.mute)
+app.command("take-over")(incidents.take_over)
+app.command()(incidents.close)
+app.command()(decisions.approve)
+app.command()(decisions.edit)
+app.command()(decisions.reject)
+app.command()(decisions.respond)
+app.command()(diagnose.diagnose)
+app.command()(templates.templates)
+app.command()(triad.triad)
+app.add_typer(bench, name="bench", help="Measure Pitstop on this machine.")
+app.add_typer(knowledge.app, name="knowledge", help="What the agent knows: add to it, search it, rebuild it.")
+app.add_typer(evals.app, name="evals", help="Datasets and experiments, locally or in LangSmith.")
+app.add_typer(tokens.app, name="tokens", help="API tokens: make, list, revoke.")
+
+
+def main() -> None:
+    """Run the command; an expected failure is one clear message and status 1, never a traceback."""
+    from core.errors import PitstopError
+
+    try:
+        app()
+    except PitstopError as error:
+        typer.echo(f"pitstop: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

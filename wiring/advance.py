@@ -1,0 +1,265 @@
+"""Take one incident as far as it can go: start its thread, wake it when what it waits for has come, or let it be.
+
+Resuming is a wake-up, not an order: what the thread does next it reads from rows and from the workspace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command, Interrupt, StateSnapshot
+
+from core.errors import LeaseLost, RunNotFound, WorkspaceRefused
+from core.incident import FINISHED, ApprovalStatus, Status
+from graph.build import build
+from nodes.context import Context
+from nodes.state import GRAPH_VERSION
+
+log = structlog.get_logger(__name__)
+
+RECURSION_LIMIT = 200
+
+
+class Leases(Protocol):
+    """Who advances which incident (see `store.leases`)."""
+
+    async def acquire(self, incident_id: str, holder: str, seconds: float) -> int | None:
+        """The lease's epoch, or None while another holds it."""
+        ...
+
+    async def renew(self, incident_id: str, epoch: int, seconds: float) -> bool:
+        """Whether the lease was still ours, and now lasts longer."""
+        ...
+
+    async def release(self, incident_id: str, epoch: int) -> None:
+        """Give it back."""
+        ...
+
+
+class MakeContext(Protocol):
+    """Builds the nodes' context, its store fenced by a lease."""
+
+    def __call__(self, lease: tuple[str, int] | None) -> Context: ...
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds: how long a lease lasts, how often it is renewed, and how often a waiting run is looked at."""
+
+    lease: float
+    heartbeat: float
+    watch: float
+    fetch_concurrency: int
+
+
+class Advancer:
+    """Advances incidents, one saver a slot, each under its lease.
+
+    Args:
+        make_context: Builds the nodes' context for one lease.
+        savers: As many checkpoint savers as incidents may advance at once.
+        leases: Where leases are kept.
+        pace: The times.
+        holder: This process, as the lease rows name it.
+    """
+
+    def __init__(
+        self,
+        make_context: MakeContext,
+        savers: list[BaseCheckpointSaver],
+        leases: Leases,
+        pace: Pace,
+        holder: str,
+    ) -> None:
+        self._make_context = make_context
+        self._leases = leases
+        self._pace = pace
+        self._holder = holder
+        self._slots: asyncio.Queue[BaseCheckpointSaver] = asyncio.Queue()
+        for saver in savers:
+            self._slots.put_nowait(saver)
+
+    async def __call__(self, incident_id: str) -> None:
+        """Advance one incident.
+
+        Raises:
+            LeaseLost: Another worker has it; nothing was done.
+            WorkspaceUnavailable, StoreUnavailable: Weather; call again later.
+        """
+        saver = await self._slots.get()
+        try:
+            async with self._leased(incident_id) as epoch:
+                await self._advance(incident_id, saver, self._make_context((incident_id, epoch)))
+        finally:
+            self._slots.put_nowait(saver)
+
+    async def _advance(self, incident_id: str, saver: BaseCheckpointSaver, ctx: Context) -> None:
+        row = await ctx.store.incident(incident_id)
+        if row.status in FINISHED:
+            return
+        thread_id = row.thread_id or incident_id
+        graph = build(ctx, saver)
+        config: Any = {
+            "configurable": {"thread_id": thread_id},
+            "recursion_limit": RECURSION_LIMIT,
+            "max_concurrency": self._pace.fetch_concurrency,
+            "run_name": "incident",
+            "metadata": {"incident_id": incident_id, "graph_version": GRAPH_VERSION},
+        }
+        snapshot = await graph.aget_state(config)
+        version = snapshot.values.get("graph_version") if snapshot.values else None
+        if version not in (None, GRAPH_VERSION):
+            await _begun_by_another_version(ctx, incident_id, str(version))
+            return
+        try:
+            await self._step(graph, config, snapshot, ctx, incident_id)
+        except WorkspaceRefused as error:
+            await _refused(ctx, incident_id, error)
+            return
+        await self._plan(graph, config, ctx, incident_id)
+
+    async def _step(
+        self, graph: CompiledStateGraph, config: Any, snapshot: StateSnapshot, ctx: Context, incident_id: str
+    ) -> None:
+        """Start, resume or continue the thread; nothing, where it waits for what has not come."""
+        if not snapshot.values and not snapshot.next:
+            row = await ctx.store.incident(incident_id)
+            start = {"incident_id": incident_id, "run_id": row.run_id}
+            await graph.ainvoke(start, config, durability="sync")
+        elif snapshot.interrupts:
+            pending = snapshot.interrupts[0]
+            if await self._due(pending, snapshot, ctx, incident_id):
+                resume = Command(resume={pending.id: {"wake": True}})
+                await graph.ainvoke(resume, config, durability="sync")
+        elif snapshot.next:
+            await graph.ainvoke(None, config, durability="sync")
+        else:
+            await _look_after(ctx, incident_id)
+
+    async def _due(self, pending: Interrupt, snapshot: StateSnapshot, ctx: Context, incident_id: str) -> bool:
+        """Whether what the interrupt waits for has come."""
+        waits_for = pending.value if isinstance(pending.value, dict) else {}
+        kind = waits_for.get("kind")
+        if kind == "backoff":
+            return datetime.fromisoformat(waits_for["until"]) <= ctx.clock.now()
+        if kind != "review":
+            return True
+        approval = await ctx.store.approval(snapshot.values.get("approval_id", ""))
+        if approval.status is not ApprovalStatus.PENDING:
+            return True
+        if approval.expires_at and datetime.fromisoformat(approval.expires_at) <= ctx.clock.now():
+            return True
+        row = await ctx.store.incident(incident_id)
+        if row.muted or row.taken_over_by or await _repaired_meanwhile(ctx, incident_id):
+            await ctx.store.supersede(approval.id)
+            return True
+        return False
+
+    async def _plan(self, graph: CompiledStateGraph, config: Any, ctx: Context, incident_id: str) -> None:
+        """Note when the watcher should look again."""
+        row = await ctx.store.incident(incident_id)
+        if row.status in FINISHED:
+            return
+        snapshot = await graph.aget_state(config)
+        wait = self._pace.watch if snapshot.interrupts else 10 * self._pace.watch
+        due = ctx.clock.now() + timedelta(seconds=wait)
+        for pending in snapshot.interrupts:
+            value = pending.value if isinstance(pending.value, dict) else {}
+            until = value.get("until") or value.get("expires_at")
+            if until:
+                due = (
+                    min(due, datetime.fromisoformat(until))
+                    if value.get("kind") == "review"
+                    else datetime.fromisoformat(until)
+                )
+        await ctx.store.plan_wake(incident_id, due)
+
+    @contextlib.asynccontextmanager
+    async def _leased(self, incident_id: str) -> AsyncIterator[int]:
+        """Hold the incident's lease, renewing it; stop at once when it is lost."""
+        epoch = await self._leases.acquire(incident_id, self._holder, self._pace.lease)
+        if epoch is None:
+            raise LeaseLost(f"Incident {incident_id} is being advanced by another worker.")
+        working = asyncio.current_task()
+        assert working is not None
+        lost = asyncio.Event()
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(self._pace.heartbeat)
+                if not await self._leases.renew(incident_id, epoch, self._pace.lease):
+                    lost.set()
+                    working.cancel()
+                    return
+
+        beating = asyncio.create_task(renew(), name=f"lease {incident_id}")
+        try:
+            yield epoch
+        except asyncio.CancelledError:
+            if lost.is_set():
+                working.uncancel()
+                raise LeaseLost(f"The lease of incident {incident_id} went to another worker.") from None
+            raise
+        finally:
+            beating.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beating
+            if not lost.is_set():
+                await self._leases.release(incident_id, epoch)
+
+
+async def _repaired_meanwhile(ctx: Context, incident_id: str) -> bool:
+    """Whether somebody else repaired the run while the approval pends."""
+    row = await ctx.store.incident(incident_id)
+    try:
+        run = await ctx.workspace.run(row.run_id)
+    except RunNotFound:
+        return True
+    ours = {claim.result.get("repair_id") for claim in await ctx.store.claims(incident_id)}
+    return run.latest_repair_id > row.latest_repair_id and run.latest_repair_id not in ours
+
+
+async def _look_after(ctx: Context, incident_id: str) -> None:
+    """An incident that was left to people is over when its run, or a later run of its job, is good."""
+    row = await ctx.store.incident(incident_id)
+    try:
+        run = await ctx.workspace.run(row.run_id)
+    except RunNotFound:
+        await ctx.store.finish(incident_id, "closed", note="The run is no longer kept by the workspace.")
+        return
+    later = await ctx.workspace.history(run.job_id) if run.job_id else []
+    good = run.result_state == "SUCCESS" and run.latest_repair_id > row.latest_repair_id
+    if good or any(
+        p.result_state == "SUCCESS" and (p.start_time or 0) > (run.end_time or 0) > 0 for p in later
+    ):
+        await ctx.store.finish(incident_id, "resolved_elsewhere", note="A later run of the job was good.")
+
+
+async def _refused(ctx: Context, incident_id: str, error: WorkspaceRefused) -> None:
+    """The workspace says no to us: a person has to mend the access, and the incident waits for it."""
+    log.warning("incident.refused", incident_id=incident_id, error=str(error))
+    await ctx.store.add_event(
+        incident_id, "workspace_refused", {"reason": str(error)}, key=f"workspace_refused/{error.message}"
+    )
+    await ctx.store.update_incident(incident_id, status=Status.BROKEN, note=str(error))
+    rules = ctx.policy.defaults
+    people = rules.escalate_to or rules.approvers or rules.owners
+    await ctx.store.notify(incident_id, "broken", people, key="broken/workspace_refused")
+
+
+async def _begun_by_another_version(ctx: Context, incident_id: str, version: str) -> None:
+    why = f"This incident was begun by version {version} of the graph, and this is {GRAPH_VERSION}."
+    await ctx.store.add_event(
+        incident_id, "other_version", {"version": version}, key=f"other_version/{version}"
+    )
+    await ctx.store.update_incident(
+        incident_id, status=Status.BROKEN, note=f"{why} Finish it by hand, then close it."
+    )

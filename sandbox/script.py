@@ -55,8 +55,9 @@ class Conditions(Part):
 
 
 class Attempt(Part):
-    """One execution of a task. Fields ending in `_seconds` or `seconds` are scenario seconds; the fields
-    `error_trace`, `logs`, `notebook_result`, `export` and the values of `cluster_logs` are file names."""
+    """One execution of a task: `setup_seconds` of waiting for its cluster, then `seconds` of running, in scenario
+    seconds; with 0 `seconds` it never gets to run, as when the cluster can't start. `error_trace`, `logs`,
+    `notebook_result`, `export` and the values of `cluster_logs` are file names."""
 
     result: Result = "SUCCESS"
     seconds: float = Field(default=30, ge=0)

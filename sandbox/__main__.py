@@ -10,6 +10,7 @@ import json
 import secrets
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import uvicorn
@@ -29,6 +30,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--webhook", help="address that failures are notified to")
     parser.add_argument("--webhook-user")
     parser.add_argument("--webhook-password")
+    parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input is closed")
     parser.add_argument("--journal", type=Path, help="append applied changes to this file")
     options = parser.parse_args(given)
     if options.clock <= 0:
@@ -39,14 +41,21 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 class Server(uvicorn.Server):
     """A server that says so when it takes requests."""
 
-    def __init__(self, config: uvicorn.Config, ready: str) -> None:
+    def __init__(self, config: uvicorn.Config, ready: str, *, exit_with_stdin: bool) -> None:
         super().__init__(config)
         self._ready = ready
+        self._exit_with_stdin = exit_with_stdin
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         sys.stdout.write(self._ready + "\n")
         sys.stdout.flush()
+        if self._exit_with_stdin:
+            threading.Thread(target=self._wait_for_end, daemon=True).start()
+
+    def _wait_for_end(self) -> None:
+        sys.stdin.read()
+        self.should_exit = True
 
 
 def main() -> int:
@@ -74,7 +83,7 @@ def main() -> int:
     )
     ready = {"url": url, "token": token, "workspace_id": app.state.box.workspace.workspace_id}
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
-    Server(config, json.dumps(ready)).run([listener])
+    Server(config, json.dumps(ready), exit_with_stdin=options.exit_with_stdin).run([listener])
     return 0
 
 

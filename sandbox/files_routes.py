@@ -1,8 +1,9 @@
-"""DBFS (get-status, list, read), volume files (download), workspace objects (export, get-status), SCIM me."""
+"""DBFS, the download of volume files, workspace objects, and SCIM me."""
 
 from __future__ import annotations
 
 import base64
+import binascii
 from typing import Any
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.routing import Route
 
 from sandbox.box import box_of
 from sandbox.files import EXTENSIONS, File, WorkspaceObject, children, dbfs_path, workspace_path
-from sandbox.reading import flag, integer
+from sandbox.reading import body_of, flag, integer
 from sandbox.refusal import Refusal, invalid, missing
 
 MAX_READ = 1024 * 1024
@@ -57,6 +58,20 @@ async def dbfs_read(request: Request) -> JSONResponse:
     return JSONResponse({"bytes_read": len(part), "data": base64.b64encode(part).decode()})
 
 
+async def dbfs_put(request: Request) -> JSONResponse:
+    """POST dbfs/put: a whole small file."""
+    box, body = box_of(request), await body_of(request)
+    path = dbfs_path(_absolute(str(body.get("path") or "")))
+    if path in box.workspace.files.dbfs and not flag(body, "overwrite"):
+        raise Refusal(
+            400, "RESOURCE_ALREADY_EXISTS", f"A file or directory already exists at the input path {path}."
+        )
+    now = box.workspace.timeline.now
+    box.workspace.files.put(path, _decoded(body.get("contents")), now)
+    box.journal.action("write_file", now, {"path": path})
+    return JSONResponse({})
+
+
 async def volume_file(request: Request) -> Response:
     """GET or HEAD fs/files/...: a file of a volume, as it is."""
     box = box_of(request)
@@ -97,6 +112,18 @@ async def workspace_export(request: Request) -> Response:
     return JSONResponse({"content": base64.b64encode(found.content).decode(), "file_type": kind})
 
 
+async def workspace_import(request: Request) -> JSONResponse:
+    """POST workspace/import: a notebook or a file, as JSON."""
+    box, body = box_of(request), await body_of(request)
+    path = _absolute(str(body.get("path") or ""))
+    if box.workspace.files.object(path) and not flag(body, "overwrite"):
+        raise Refusal(400, "RESOURCE_ALREADY_EXISTS", f"Path ({path}) already exists.")
+    now = box.workspace.timeline.now
+    box.workspace.files.put_object(path, _decoded(body.get("content")), now, box.workspace.new_id())
+    box.journal.action("write_file", now, {"path": path})
+    return JSONResponse({})
+
+
 async def me(request: Request) -> JSONResponse:
     """GET preview/scim/v2/Me: the service principal that the token stands for."""
     name = "pitstop-sandbox"
@@ -113,12 +140,22 @@ async def me(request: Request) -> JSONResponse:
 
 
 def _path(request: Request) -> str:
-    path = request.query_params.get("path", "")
+    return _absolute(request.query_params.get("path", ""))
+
+
+def _absolute(path: str) -> str:
     if not path:
         raise invalid("Missing required field: path")
     if not path.removeprefix("dbfs:").startswith("/"):
         raise invalid(f"Path must be absolute: {path}")
     return path
+
+
+def _decoded(content: Any) -> bytes:
+    try:
+        return base64.b64decode(str(content or ""), validate=True)
+    except binascii.Error as error:
+        raise invalid("The content must be base64.") from error
 
 
 def _file_info(path: str, file: File | None) -> dict[str, Any]:
@@ -148,8 +185,10 @@ def routes() -> list[Route]:
         Route("/api/2.0/dbfs/get-status", dbfs_status, methods=["GET"]),
         Route("/api/2.0/dbfs/list", dbfs_list, methods=["GET"]),
         Route("/api/2.0/dbfs/read", dbfs_read, methods=["GET"]),
+        Route("/api/2.0/dbfs/put", dbfs_put, methods=["POST"]),
         Route("/api/2.0/fs/files/{path:path}", volume_file, methods=["GET", "HEAD"]),
         Route("/api/2.0/workspace/get-status", workspace_status, methods=["GET"]),
         Route("/api/2.0/workspace/export", workspace_export, methods=["GET"]),
+        Route("/api/2.0/workspace/import", workspace_import, methods=["POST"]),
         Route("/api/2.0/preview/scim/v2/Me", me, methods=["GET"]),
     ]

@@ -24,6 +24,7 @@ async def create(request: Request) -> JSONResponse:
     box, body = box_of(request), await body_of(request)
     settings = job_settings.complete({key: value for key, value in body.items() if key not in _NO_SETTINGS})
     job = Job(box.workspace.new_id(), settings, box.workspace.timeline.now)
+    box.stage.adopt(job)
     box.workspace.jobs[job.job_id] = job
     box.journal.action("create", job.created, body, job_id=job.job_id)
     return JSONResponse({"job_id": job.job_id})

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["create", "update", "reset", "delete", "run_now", "submit", "repair", "cancel", "delete_run"]
+Kind = Literal[
+    "create", "update", "reset", "delete", "run_now", "submit", "repair", "cancel", "delete_run", "write_file"
+]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ from sandbox.script import JobScript, WebhookMode
 from sandbox.webhooks import DESTINATION
 from sandbox.workspace import Job, Play, Workspace
 
+#: A job created through the API with this tag plays the scenario that it names.
+SCENARIO_TAG = "sandbox_scenario"
+
 
 class Stage:
     """Starts scenarios from a directory, any number of times: each time with jobs of its own."""
@@ -44,9 +47,7 @@ class Stage:
             NotFound: There is no scenario of this name.
             ConfigurationError: It is wrong.
         """
-        if self.directory is None or "/" in name or name.startswith("."):
-            raise NotFound(f"There is no scenario {name!r}.")
-        scenario = load_scenario(self.directory / name)
+        scenario = self._load(name)
         changes = {"clock_speed": clock_speed, "webhook": webhook}
         scenario = scenario.model_copy(update={k: v for k, v in changes.items() if v is not None})
         play = Play(scenario, self.workspace.timeline.now)
@@ -66,6 +67,25 @@ class Stage:
         play.run_id = run.run_id
         self._run_started(run)
         return play
+
+    def adopt(self, job: Job) -> None:
+        """Let a job that was created through the API play a scenario, when a tag of it names one.
+
+        Raises:
+            NotFound: There is no scenario of this name.
+            ConfigurationError: It is wrong.
+        """
+        name = (job.settings.get("tags") or {}).get(SCENARIO_TAG)
+        if name is None:
+            return
+        scenario = self._load(str(name))
+        self._place_files(scenario)
+        job.script, job.play = scenario, Play(scenario, self.workspace.timeline.now, [job.job_id])
+
+    def _load(self, name: str) -> Scenario:
+        if self.directory is None or "/" in name or name.startswith("."):
+            raise NotFound(f"There is no scenario {name!r}.")
+        return load_scenario(self.directory / name)
 
     def _create_job(self, script: JobScript, play: Play) -> Job:
         settings = copy.deepcopy(script.job)

@@ -127,8 +127,8 @@ class Webhooks:
             return
         auth = httpx.BasicAuth(target.user, target.password or "") if target.user else None
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-                answer = await client.post(target.url, json=delivery.body, auth=auth)
+            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, auth=auth) as client:
+                answer = await client.post(target.url, json=delivery.body)
             delivery.status = answer.status_code
         except httpx.HTTPError as error:
             delivery.error = f"{type(error).__name__}: {error}"

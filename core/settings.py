@@ -157,3 +157,12 @@ def load_settings(**overrides: object) -> Settings:
 def _variable(field: str) -> str:
     """The environment variable of a field, given its name or its alias."""
     return field if field.isupper() else f"PITSTOP_{field.upper()}"
+
+
+def foreign_environment() -> dict[str, str]:
+    """The process's environment without Pitstop's settings and without credentials of a workspace.
+
+    For child processes that are given their settings explicitly.
+    """
+    ours = ("PITSTOP_", "DATABRICKS_", "DATABASE_URL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

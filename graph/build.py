@@ -1,6 +1,7 @@
 """The whole topology on one screen."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import wraps
 from typing import Any
 
@@ -37,29 +38,41 @@ class StudioConfig(TypedDict, total=False):
     """What LangGraph Studio may set for a thread: nothing yet, since the policy file decides."""
 
 
-def build(ctx: Context | None = None, checkpointer: BaseCheckpointSaver | None = None) -> CompiledStateGraph:
+#: Gives the context for one execution of the named node on this state, for as long as the node runs.
+Around = Callable[[str, State], AbstractAsyncContextManager[Context]]
+
+
+def build(
+    ctx: Context | None = None,
+    checkpointer: BaseCheckpointSaver | None = None,
+    *,
+    around: Around | None = None,
+) -> CompiledStateGraph:
     """The agent's graph.
 
     Args:
         ctx: The real parts. Given, they are bound to the nodes, so that no client can replace them; without,
             the caller passes `context=` at each invocation, as the tests do.
         checkpointer: Where the state is kept between steps.
+        around: Instead of `ctx`: makes each node's context just before it runs.
     """
+    given = around or (_always(ctx) if ctx else None)
 
     def bound(node: Callable[..., Awaitable[dict[str, Any]]]) -> Callable[..., Any]:
-        if ctx is None:
+        if given is None:
             return node
 
         @wraps(node)
         async def with_context(state: State, runtime: Runtime) -> dict[str, Any]:
-            return await node(state, runtime.override(context=ctx))
+            async with given(node.__name__, state) as context:
+                return await node(state, runtime.override(context=context))
 
         # `wraps` would lead LangGraph to the node's own annotations, and so to its context.
         del with_context.__wrapped__
         with_context.__annotations__ = {"state": node.__annotations__["state"], "runtime": Runtime}
         return with_context
 
-    graph = StateGraph(State, context_schema=StudioConfig if ctx else Context, input_schema=Input)
+    graph = StateGraph(State, context_schema=StudioConfig if given else Context, input_schema=Input)
     graph.add_node("fetch", bound(fetch), retry_policy=READS)
     graph.add_node("fetch_task", bound(fetch_task), retry_policy=READS)
     graph.add_node("retrieve", bound(retrieve))
@@ -85,3 +98,11 @@ def build(ctx: Context | None = None, checkpointer: BaseCheckpointSaver | None =
     graph.add_conditional_edges("verify", follow, ["verify", "act", "fetch", "decide", "review", "learn"])
     graph.add_edge("learn", END)
     return graph.compile(checkpointer=checkpointer, name="pitstop")
+
+
+def _always(ctx: Context) -> Around:
+    @asynccontextmanager
+    async def same(name: str, state: State) -> AsyncIterator[Context]:
+        yield ctx
+
+    return same

@@ -6,8 +6,6 @@ Resuming is a wake-up, not an order: what the thread does next it reads from row
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -16,38 +14,24 @@ import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Interrupt, StateSnapshot
+from store.leases import Lease, Leases
 
-from core.errors import LeaseLost, RunNotFound, WorkspaceRefused
+from core.errors import RunNotFound, WorkspaceRefused
 from core.incident import FINISHED, ApprovalStatus, Status
 from graph.build import build
 from nodes.context import Context
 from nodes.state import GRAPH_VERSION
+from wiring.holding import holding
 
 log = structlog.get_logger(__name__)
 
 RECURSION_LIMIT = 200
 
 
-class Leases(Protocol):
-    """Who advances which incident (see `store.leases`)."""
-
-    async def acquire(self, incident_id: str, holder: str, seconds: float) -> int | None:
-        """The lease's epoch, or None while another holds it."""
-        ...
-
-    async def renew(self, incident_id: str, epoch: int, seconds: float) -> bool:
-        """Whether the lease was still ours, and now lasts longer."""
-        ...
-
-    async def release(self, incident_id: str, epoch: int) -> None:
-        """Give it back."""
-        ...
-
-
 class MakeContext(Protocol):
     """Builds the nodes' context, its store fenced by a lease."""
 
-    def __call__(self, lease: tuple[str, int] | None) -> Context: ...
+    def __call__(self, lease: Lease | None) -> Context: ...
 
 
 @dataclass(frozen=True)
@@ -96,8 +80,14 @@ class Advancer:
         """
         saver = await self._slots.get()
         try:
-            async with self._leased(incident_id) as epoch:
-                await self._advance(incident_id, saver, self._make_context((incident_id, epoch)))
+            async with holding(
+                self._leases,
+                incident_id,
+                self._holder,
+                seconds=self._pace.lease,
+                heartbeat=self._pace.heartbeat,
+            ) as lease:
+                await self._advance(incident_id, saver, self._make_context(lease))
         finally:
             self._slots.put_nowait(saver)
 
@@ -180,40 +170,7 @@ class Advancer:
                     if value.get("kind") == "review"
                     else datetime.fromisoformat(until)
                 )
-        await ctx.store.plan_wake(incident_id, due)
-
-    @contextlib.asynccontextmanager
-    async def _leased(self, incident_id: str) -> AsyncIterator[int]:
-        """Hold the incident's lease, renewing it; stop at once when it is lost."""
-        epoch = await self._leases.acquire(incident_id, self._holder, self._pace.lease)
-        if epoch is None:
-            raise LeaseLost(f"Incident {incident_id} is being advanced by another worker.")
-        working = asyncio.current_task()
-        assert working is not None
-        lost = asyncio.Event()
-
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(self._pace.heartbeat)
-                if not await self._leases.renew(incident_id, epoch, self._pace.lease):
-                    lost.set()
-                    working.cancel()
-                    return
-
-        beating = asyncio.create_task(renew(), name=f"lease {incident_id}")
-        try:
-            yield epoch
-        except asyncio.CancelledError:
-            if lost.is_set():
-                working.uncancel()
-                raise LeaseLost(f"The lease of incident {incident_id} went to another worker.") from None
-            raise
-        finally:
-            beating.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await beating
-            if not lost.is_set():
-                await self._leases.release(incident_id, epoch)
+        await ctx.store.snooze(incident_id, due)
 
 
 async def _repaired_meanwhile(ctx: Context, incident_id: str) -> bool:

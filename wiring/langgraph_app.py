@@ -14,7 +14,7 @@ from wiring.shared import closing_shared, shared_runtime
 async def graph() -> CompiledStateGraph:
     """The graph, bound to this process's parts; each node takes the incident's lease while it runs."""
     runtime = await shared_runtime()
-    return build(runtime.studio_context())
+    return build(around=runtime.around)
 
 
 @contextlib.asynccontextmanager

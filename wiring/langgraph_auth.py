@@ -19,7 +19,9 @@ _MAY_WRITE = frozenset({"role:approver", "role:admin"})
 @auth.authenticate
 async def authenticate(headers: dict[bytes, bytes]) -> Auth.types.MinimalUserDict:
     """The reviewer behind `Authorization: Bearer TOKEN` or `X-Api-Key: TOKEN`."""
-    token = _header(headers, b"authorization").removeprefix("Bearer ").strip() or _header(headers, b"x-api-key")
+    token = _header(headers, b"authorization").removeprefix("Bearer ").strip() or _header(
+        headers, b"x-api-key"
+    )
     if not token:
         raise Auth.exceptions.HTTPException(status_code=401, detail="Send an API token of Pitstop.")
     runtime = await shared_runtime()

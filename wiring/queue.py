@@ -86,7 +86,7 @@ def is_last_attempt(job: Job) -> bool:
     return job.attempts + 1 >= BUG_ATTEMPTS
 
 
-def build_queue(conninfo: str, *, max_size: int = 6) -> App:
+def build_queue(conninfo: str, *, max_size: int = 10) -> App:
     """The Procrastinate app with its two jobs; open it with `async with app.open_async()`.
 
     Args:

@@ -1,0 +1,170 @@
+"""Everything the demo needs, on this machine: a database, a failing workspace, a mailbox, the service."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from core.errors import PitstopError
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from sandbox.control import Control
+    from sandbox.mailbox import Mailbox
+
+ROOT = Path(__file__).resolve().parent.parent
+REVIEWER = "you@example.com"
+START_SECONDS = 90
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running demo: where it is, whose token speaks for the reviewer, and the workspace's controls."""
+
+    url: str
+    token: str
+    sandbox: Control
+    mailbox: Mailbox
+    log: Path
+
+
+@contextlib.contextmanager
+def stage(settings: Settings, *, clock_speed: float, port: int = 0) -> Iterator[Stage]:
+    """Set everything up, and take it all down again at the end, however that comes.
+
+    Raises:
+        PitstopError: A part did not start; the message says which, and where its log is.
+    """
+    from sandbox.mailbox import Mailbox
+    from sandbox.process import start_sandbox
+
+    folder = settings.data_dir / "demo"
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(_database(settings, folder))
+        token = _prepare(url)
+        sandbox = start_sandbox(clock_speed=clock_speed)
+        stack.callback(sandbox.stop)
+        mailbox = Mailbox(folder / "mail")
+        mailbox.start()
+        stack.callback(mailbox.stop)
+        port = _free_port(port)
+        password = secrets.token_urlsafe(16)
+        log = folder / "service.log"
+        environment = {
+            **_inherited(),
+            "DATABASE_URL": url,
+            "DATABRICKS_HOST": sandbox.url,
+            "DATABRICKS_TOKEN": sandbox.token,
+            "PITSTOP_DATA_DIR": str(folder),
+            "PITSTOP_POLICY": str(ROOT / "sandbox" / "scenarios" / "policy.yaml"),
+            "PITSTOP_WEBHOOK_PASSWORD": password,
+            "PITSTOP_WATCH_SECONDS": "1",
+            "PITSTOP_POLL_SECONDS": "3",
+            "PITSTOP_STALLED_SECONDS": "20",
+            "PITSTOP_WORKER_CONCURRENCY": "6",
+            "PITSTOP_SMTP_HOST": "127.0.0.1",
+            "PITSTOP_SMTP_PORT": str(mailbox.port),
+            "PITSTOP_SMTP_SECURITY": "none",
+        }
+        service = f"http://127.0.0.1:{port}"
+        _serve(stack, environment, port, log)
+        _wait_until_ready(service, log)
+        sandbox.control.webhook(f"{service}/webhooks/databricks", user="databricks", password=password)
+        yield Stage(url=service, token=token, sandbox=sandbox.control, mailbox=mailbox, log=log)
+
+
+@contextlib.contextmanager
+def _database(settings: Settings, folder: Path) -> Iterator[str]:
+    """The demo's own database: embedded, unless DATABASE_URL names a server."""
+    from store.embedded import EmbeddedPostgres
+
+    if settings.database_url:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield settings.database_url
+        return
+    with EmbeddedPostgres(folder) as url:
+        yield url
+
+
+def _prepare(url: str) -> str:
+    """Migrate, and make the reviewer's token."""
+    import asyncio
+
+    from store.tokens import Tokens
+
+    from store.clock import SystemClock
+    from store.engine import Database
+    from store.migrate import migrate
+
+    migrate(url)
+
+    async def make() -> str:
+        db = Database(url, pool_size=1)
+        try:
+            secret, _ = await Tokens(db, SystemClock()).create(REVIEWER, "admin", ttl_seconds=86400)
+        finally:
+            await db.close()
+        return secret
+
+    return asyncio.run(make())
+
+
+def _serve(stack: contextlib.ExitStack, environment: dict[str, str], port: int, log: Path) -> None:
+    """Start `pitstop serve` as a process of its own, as it runs in production."""
+    out = stack.enter_context(log.open("ab"))
+    command = [sys.executable, "-m", "cli.main", "serve", "--port", str(port)]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=out,
+        stderr=out,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+    def stop() -> None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    stack.callback(stop)
+
+
+def _wait_until_ready(service: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{service}/readyz", timeout=5).status_code == 200:
+                return
+        time.sleep(0.2)
+    raise PitstopError(f"The service did not become ready in {START_SECONDS} s.", hint=f"Its log: {log}")
+
+
+def _inherited() -> dict[str, str]:
+    """The environment without settings of another Pitstop or workspace."""
+    from core.settings import foreign_environment
+
+    return foreign_environment()
+
+
+def _free_port(wanted: int) -> int:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -81,7 +81,7 @@ def main() -> int:
         webhook=webhook,
         journal=options.journal,
     )
-    ready = {"url": url, "token": token, "workspace_id": app.state.box.workspace.workspace_id}
+    ready = {"url": url, "token": token, "workspace_id": app.box.workspace.workspace_id}
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
     Server(config, json.dumps(ready), exit_with_stdin=options.exit_with_stdin).run([listener])
     return 0

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -42,8 +41,8 @@ def create_sandbox(
     scenarios: Path | None = SCENARIOS,
     webhook: Target | None = None,
     journal: Path | None = None,
-) -> Starlette:
-    """One sandbox workspace as an ASGI application; everything it holds is gone with it.
+) -> Gate:
+    """One sandbox workspace as an ASGI application (its parts are in `box`); everything it holds is gone with it.
 
     Args:
         token: The bearer token that it takes.
@@ -73,7 +72,6 @@ def create_sandbox(
     )
     app = Starlette(
         routes=_routes(),
-        middleware=[Middleware(Gate, box=box)],
         exception_handlers={
             Refusal: _refused,
             NotFound: _not_found,
@@ -83,7 +81,7 @@ def create_sandbox(
         lifespan=_lifespan,
     )
     app.state.box = box
-    return app
+    return Gate(app, box)
 
 
 @contextlib.asynccontextmanager

@@ -19,7 +19,7 @@ OPEN = {"/", "/_sandbox/health", "/.well-known/databricks-config"}
 
 
 class Gate:
-    """ASGI middleware around the whole application."""
+    """The outermost layer of the application: outside of the framework's own, or it could not drop connections."""
 
     def __init__(self, app: ASGIApp, box: Box) -> None:
         self.app = app

@@ -54,6 +54,8 @@ class Webhooks:
         self._held: list[dict[str, Any]] = []
         self._numbers = itertools.count(1)
         self._sending: set[asyncio.Task[None]] = set()
+        #: One after the other, so that they arrive in the order in which they are sent.
+        self._turn = asyncio.Lock()
 
     def run_started(self, run: Run) -> None:
         """A run or its repair has begun."""
@@ -127,7 +129,7 @@ class Webhooks:
             return
         auth = httpx.BasicAuth(target.user, target.password or "") if target.user else None
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, auth=auth) as client:
+            async with self._turn, httpx.AsyncClient(timeout=TIMEOUT_SECONDS, auth=auth) as client:
                 answer = await client.post(target.url, json=delivery.body)
             delivery.status = answer.status_code
         except httpx.HTTPError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from langsmith import Client, aevaluate
 from core.errors import ConfigurationError
 from evals.dataset import DATASET, examples
 from evals.evaluators import EVALUATORS
-from evals.target import Target
 from sandbox.scenario import Scenario
+
+#: What is evaluated: see `evals.target.Target`.
+Target = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 THRESHOLDS = Path(__file__).with_name("thresholds.yaml")
 AT_ONCE = 4

@@ -26,7 +26,12 @@ LINKS = {
 GUTTER = re.compile(r"^\s*\| ?")
 GROUP_MARK = re.compile(r"^\s*\+(?:-\+)?-{4,}")
 
-JAVA_FRAME = re.compile(r"^\s*at (?:[\w.$<>@-]+/)*(?P<method>[\w.$<>\u00a7@/-]+) ?\((?P<where>[^()]*(?:\([^()]*\))?[^()]*)\)")
+JAVA_FRAME = re.compile(r"^\s+at (?:async )?[^\s()]+:\d+:\d+$|^\s*at (?:[\w.$<>@-]+/)*(?P<method>[\w.$<>\u00a7@/-]+(?: \[as \w+\])?) ?\((?P<where>[^()]*(?:\([^()]*\))?[^()]*)\)")
+#: Spark's Java exception whose message is a Python traceback.
+JAVA_AROUND_TRACEBACK = re.compile(r"(?:Exception|Error): ?'?Traceback \((?:most recent|innermost)")
+#: JavaScript's plain error, which has no class name of its own.
+SCRIPT_ERROR = re.compile(r"^(?:Uncaught )?(?P<name>Error): (?P<message>.*)$")
+CUT_OUT = re.compile(r"\[?\.\.\. ?\[?(?:truncated|skipp)|max output size exceeded|\[\.\.\.\]|<truncated|truncated \d+", re.IGNORECASE)
 JAVA_MORE = re.compile(r"^\s*\.\.\. (?:\d+ (?:more|common frames omitted)|\d+ frames? )")
 JAVA_CAUSED = re.compile(
     r"^(?P<indent>\s*)(?P<what>Caused by|Suppressed|Wrapped by|Nested exception is): ?"
@@ -42,6 +47,10 @@ STAGE_FAILURE = re.compile(
     rf"(?:most recent failure: (?:Lost task [^:]*?\(TID \d+\)(?: \([^)]*\))?|[^:]*)"
     rf"|Exception while getting task result): (?P<name>{CLASS})(?::? ?(?P<message>.*))$"
 )
+#: An exception that begins a message, as when one exception's message is another's whole text.
+QUOTED = re.compile(rf"^(?P<name>{CLASS}): (?P<message>.*)$")
+PY4J_CALL = re.compile(rf"An error occurred while calling \S+?\.?:? ?: ?(?P<name>{CLASS})(?:: ?(?P<message>.*)|\s*)$")
+EXCEPTION_NAME = re.compile(rf"{CLASS}$|[\w$]+(?:\.[\w$]+)+$")
 #: What may follow a blank line and still belong to the same exception.
 _RESUMES = re.compile(
     r"^(?:== (?:SQL|DataFrame)|-+\^|Driver stacktrace|JVM stacktrace|SQLSTATE|Caused by: |\s*at [\w.$<>/]+\(|\s*\.\.\. \d+ more"

@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tools.log_reader.stack_lines import (
+    CUT_OUT,
+    EXCEPTION_NAME,
     GROUP_MARK,
     GROUP_TRACEBACK,
     GUTTER,
     IN_THREAD,
     INLINE,
+    JAVA_AROUND_TRACEBACK,
     JAVA_CAUSED,
     JAVA_EXCEPTION,
     JAVA_FRAME,
@@ -25,8 +28,11 @@ from tools.log_reader.stack_lines import (
     LINKS,
     NOTEBOOK_FRAME,
     NOTEBOOK_TRACEBACK,
+    PY4J_CALL,
     PYTHON_EXCEPTION,
     PYTHON_FRAME,
+    QUOTED,
+    SCRIPT_ERROR,
     STAGE_FAILURE,
     TRACEBACK,
     is_log_line,
@@ -46,7 +52,8 @@ class Raised:
     """One exception as printed. `index` and `last` are list indexes of its first and last message line.
 
     `user_frames` are `file:function` of the user's own frames; `library` says that the innermost frame is not
-    the user's; `statement` is the source of the innermost frame where the traceback shows it.
+    the user's; `statement` is the source of the innermost frame where the traceback shows it; `quote` is the
+    whole of an exception that another one's message quotes.
     """
 
     name: str | None
@@ -58,6 +65,8 @@ class Raised:
     user_frames: list[str] = field(default_factory=list)
     library: bool = False
     statement: str = ""
+    quote: str = ""
+    members: list[Raised] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -105,13 +114,9 @@ def read_stack(lines: Sequence[str], at: int) -> Stack | None:
     """
     cursor = _Cursor(lines, at)
     first = lines[at]
-    truncated = False
-    if TRACEBACK.search(first) or PYTHON_FRAME.match(first):
+    if (TRACEBACK.search(first) and not JAVA_AROUND_TRACEBACK.search(first)) or PYTHON_FRAME.match(first):
         truncated = not TRACEBACK.search(first)
-        head = _java_before_traceback(first, at)
-        chain = _read_python(cursor, nested=head is not None)
-        if head is not None:
-            chain = [head, *chain, *_read_java_tail(cursor, head)]
+        chain = _read_python(cursor, nested=False)
     else:
         truncated = bool(JAVA_FRAME.match(first) or JAVA_MORE.match(first))
         chain = _read_java(cursor)
@@ -120,28 +125,23 @@ def read_stack(lines: Sequence[str], at: int) -> Stack | None:
     return Stack(_without_doubles(chain), max(cursor.end, at + 1), cursor.frames, truncated)
 
 
-def _java_before_traceback(text: str, at: int) -> Raised | None:
-    """Spark's `...PythonException: Traceback (most recent call last):` is a Java exception around a Python one."""
-    before = text[: TRACEBACK.search(text).start()] if TRACEBACK.search(text) else ""  # type: ignore[union-attr]
-    found = [m for m in re.finditer(r"([\w.$]*PythonException): '?$", before.rstrip(" ") + " ".rstrip())]
-    if not found:
-        match = re.search(r"([\w.$]+Exception): ?'?$", before)
-        if not match:
-            return None
-        return Raised(match[1], [], at, at, "java")
-    return Raised(found[-1][1], [], at, at, "java")
+def exceptions_in(text: str) -> list[Raised]:
+    """The exceptions that a single line names, outermost first: itself and those that its message quotes."""
+    return _java_head(text, 0)
 
 
-def _read_python(cursor: _Cursor, *, nested: bool) -> list[Raised]:
+def _read_python(cursor: _Cursor, *, nested: bool, opened: bool = False) -> list[Raised]:
+    """A chain of tracebacks. `opened`: the first one's head has been read; `nested`: a Java stack is around it."""
     chain: list[Raised] = []
     link: Link = ""
     while True:
-        raised = _read_traceback(cursor)
+        raised = _read_exception(cursor, None) if opened else _read_traceback(cursor)
+        opened = False
         if raised is None:
             break
         raised.link = link
-        java = [] if nested else _java_inside(cursor)
-        chain = [raised, *java, *chain]
+        java = peel(raised) or ([] if nested else _java_inside(cursor))
+        chain = [raised, *java, *raised.members, *chain]
         following = _link_ahead(cursor)
         if following is None:
             break
@@ -177,14 +177,19 @@ def _read_traceback(cursor: _Cursor) -> Raised | None:
         cursor.step()
     elif not PYTHON_FRAME.match(text):
         return None
-    frames, statement = _read_frames(cursor, notebook["name"] if notebook else None)
+    return _read_exception(cursor, notebook["name"] if notebook else None)
+
+
+def _read_exception(cursor: _Cursor, notebook: str | None) -> Raised:
+    """Frames, then the exception's own lines. A traceback cut off before those has neither name nor message."""
+    frames, statement = _read_frames(cursor, notebook)
     text = cursor.peek()
     match = PYTHON_EXCEPTION.match(text.strip()) if text is not None and not is_log_line(text) else None
     user = [f"{_short(file)}:{function}" for file, function in frames if is_user_python(file)]
     library = bool(frames) and not is_user_python(frames[-1][0])
-    if text is None or match is None:
-        # The traceback is cut off before its exception: keep the frames, the line is unknown.
-        return Raised(None, [], cursor.end - 1, cursor.end - 1, "python", "", user, library, statement)
+    if match is None:
+        at = max(0, cursor.end - 1)
+        return Raised(None, [], at, at, "python", "", user, library, statement)
     index = cursor.at
     cursor.step()
     message = [match["message"] or "", *_read_message(cursor)]
@@ -219,22 +224,38 @@ def _read_frames(cursor: _Cursor, notebook: str | None) -> tuple[list[tuple[str,
 
 
 def _read_group(cursor: _Cursor) -> Raised | None:
-    """An exception group: its first member is taken for the root, the group for its wrapper."""
+    """An exception group: the group itself; `_group_members` reads what it holds."""
     start = cursor.at
     end = start + 1
     while end < len(cursor.lines) and (GUTTER.match(cursor.lines[end]) or GROUP_MARK.match(cursor.lines[end])):
         end += 1
-    inner = ["Traceback (most recent call last):"]
-    inner += [_ungutter(text) for text in cursor.lines[start + 1 : end]]
-    head = _Cursor(inner, 0)
-    group = _read_traceback(head)
-    cursor.at = cursor.end = end
-    if group is None:
-        return None
+    inner = _Cursor([_ungutter(text) for text in cursor.lines[start:end]], 0)
+    inner.step()
+    group = _read_exception(inner, None)
     group.index += start
     group.last += start
-    group.message += [""]
+    group.members = _group_members(inner, start)
+    cursor.frames += inner.frames
+    cursor.at = cursor.end = end
     return group
+
+
+def _group_members(inner: _Cursor, start: int) -> list[Raised]:
+    members: list[Raised] = []
+    while (text := inner.peek()) is not None:
+        if TRACEBACK.search(text):
+            chain = _read_python(inner, nested=True)
+        elif PYTHON_EXCEPTION.match(text) and text.strip():
+            chain = [_read_exception(inner, None)]
+        else:
+            inner.step()
+            continue
+        for raised in chain:
+            raised.index += start
+            raised.last += start
+            raised.link = raised.link or "group"
+        members = chain + members
+    return members
 
 
 def _ungutter(text: str) -> str:
@@ -295,29 +316,49 @@ def _read_java(cursor: _Cursor) -> list[Raised]:
     chain = _java_head(text, cursor.at)
     if not chain:
         return []
+    return [*chain, *_read_java_rest(cursor, chain[-1]), *_read_java_tail(cursor, chain[-1])]
+
+
+def _read_java_rest(cursor: _Cursor, owner: Raised) -> list[Raised]:
+    """The lines of a Java exception's message after its first; a Python chain where the message is a traceback."""
+    text = cursor.peek() or ""
     cursor.step()
-    owner = chain[-1]
+    if JAVA_AROUND_TRACEBACK.search(text):
+        owner.message = [""]
+        return _read_python(cursor, nested=True, opened=True)
     owner.message += _read_message(cursor)
     owner.last = max(owner.index, cursor.end - 1)
-    chain[0].last = max(chain[0].last, owner.index)
-    return [*chain, *_read_java_tail(cursor, owner)]
+    return []
 
 
 def _java_head(text: str, at: int) -> list[Raised]:
-    """The exception(s) named in a line: itself, and the one that a stage failure quotes."""
-    match = IN_THREAD.search(text) or JAVA_CAUSED.match(text) or JAVA_EXCEPTION.match(text)
-    stage = STAGE_FAILURE.search(text)
-    chain: list[Raised] = []
-    if match:
-        message = match["message"] or ""
-        if stage:
-            message = message[: max(0, stage.start("name") - match.start("message"))].rstrip(": ") if match["message"] else ""
-        chain.append(Raised(match["name"], [message], at, at, "java"))
-    if stage:
-        chain.append(Raised(stage["name"], [stage["message"] or ""], at, at, "java", "inline"))
-    if not chain and (inline := INLINE.search(text)):
-        chain.append(Raised(inline["name"], [inline["message"] or ""], at, at, "java"))
-    return chain
+    """The exception(s) named in a line: itself, and those that its message quotes."""
+    match = IN_THREAD.search(text) or JAVA_CAUSED.match(text) or JAVA_EXCEPTION.match(text) or SCRIPT_ERROR.match(text)
+    if not match and STAGE_FAILURE.search(text):
+        return _quoted(text, at, "java")
+    if not match:
+        match = INLINE.search(text)
+    if not match:
+        return []
+    head = Raised(match["name"], [match["message"] or ""], at, at, "java")
+    return [head, *peel(head)]
+
+
+def peel(raised: Raised) -> list[Raised]:
+    """The exceptions quoted in the first line of a message, which keeps only what stands before them."""
+    first = raised.message[0] if raised.message else ""
+    quoted = _quoted(first, raised.index, raised.language)
+    if quoted:
+        raised.message[0] = first[: len(first) - len(quoted[0].quote)].rstrip(": ")
+    return quoted
+
+
+def _quoted(text: str, at: int, language: Literal["python", "java"]) -> list[Raised]:
+    found = STAGE_FAILURE.search(text) or PY4J_CALL.search(text) or QUOTED.match(text)
+    if not found or len(found["message"] or "") + len(found["name"]) > len(text):
+        return []
+    inner = Raised(found["name"], [found["message"] or ""], at, at, language, "inline", quote=text[found.start("name") :])
+    return [inner, *peel(inner)]
 
 
 def _read_java_tail(cursor: _Cursor, owner: Raised | None) -> list[Raised]:
@@ -329,14 +370,12 @@ def _read_java_tail(cursor: _Cursor, owner: Raised | None) -> list[Raised]:
             cursor.frames += 1
             if owner is not None:
                 _note_frame(owner, frame)
+            if text.endswith(") {"):
+                _skip_properties(cursor)
         elif caused := JAVA_CAUSED.match(text):
-            owner = _caused(caused, cursor.at)
-            chain.append(owner)
-            cursor.step()
-            owner.message += _read_message(cursor)
-            owner.last = max(owner.index, cursor.end - 1)
-            if TRACEBACK.search(cursor.peek() or ""):
-                chain += _read_python(cursor, nested=True)
+            chain += _caused(caused, cursor.at)
+            owner = chain[-1]
+            chain += _read_java_rest(cursor, owner)
             continue
         elif TRACEBACK.search(text):
             chain += _read_python(cursor, nested=True)
@@ -347,25 +386,42 @@ def _read_java_tail(cursor: _Cursor, owner: Raised | None) -> list[Raised]:
             if cursor.lines[cursor.at].strip() in LINKS:
                 break
             continue
-        elif not (JAVA_MORE.match(text) or text.startswith(("Driver stacktrace", "JVM stacktrace"))):
+        elif not (JAVA_MORE.match(text) or text.startswith(("Driver stacktrace", "JVM stacktrace")) or _cut_out(cursor)):
             break
         cursor.step()
     return chain
 
 
-def _caused(match: re.Match[str], at: int) -> Raised:
-    suppressed = match["what"] == "Suppressed" or (bool(match["indent"]) and len(match["indent"]) > 0)
-    stage = STAGE_FAILURE.search(match["message"] or "")
-    if stage:
-        return Raised(stage["name"], [stage["message"] or ""], at, at, "java", "caused_by")
-    link: Link = "suppressed" if suppressed else "caused_by"
-    message = match["message"] if match["message"] is not None else match["tail"] or ""
-    return Raised(match["name"], [message], at, at, "java", link)
+def _cut_out(cursor: _Cursor) -> bool:
+    """Whether the trace goes on after this line, which whoever shortened it left behind."""
+    at = cursor.at
+    marked = any(CUT_OUT.search(text) for text in cursor.lines[max(0, at - 2) : at + 3])
+    return marked and any(JAVA_FRAME.match(text) or JAVA_CAUSED.match(text) for text in cursor.lines[at + 1 : at + 5])
+
+
+def _caused(match: re.Match[str], at: int) -> list[Raised]:
+    link: Link = "suppressed" if match["what"] == "Suppressed" or match["indent"] else "caused_by"
+    name, message = match["name"], match["message"]
+    if message is None:
+        # Some exceptions print a sentence in place of their class.
+        name, message = (None, f"{name} {match['tail']}") if match["tail"] else (name, "")
+    elif not EXCEPTION_NAME.match(name):
+        name, message = None, f"{name}: {message}"
+    raised = Raised(name, [message], at, at, "java", link)
+    return [raised, *peel(raised)]
+
+
+def _skip_properties(cursor: _Cursor) -> None:
+    """Go to the end of the properties that node prints after an error's last frame."""
+    for ahead in range(cursor.at + 1, min(cursor.at + 30, len(cursor.lines))):
+        if cursor.lines[ahead].rstrip() == "}":
+            cursor.at = ahead
+            return
 
 
 def _note_frame(owner: Raised, frame: re.Match[str]) -> None:
     method = frame["method"]
-    if is_user_java(method):
+    if method and is_user_java(method):
         owner.user_frames.append(method)
 
 

@@ -1,0 +1,138 @@
+"""Weighs the blocks of one source: what failed last and for good, over noise, symptoms and what recovered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from tools.log_reader.blocks import Block
+
+#: Says that something failed and not what. Such a block gives way to one that explains it.
+_SYMPTOM = re.compile(
+    r"unread block data|Answer from Java side is empty|trying to connect to the Java server|SparkContext was shut ?down"
+    r"|stopped SparkContext|Job \S+ (?:was )?cancelled|Stage cancelled|Lost executor|ExecutorLostFailure|Missing an output location"
+    r"|Python worker exited unexpectedly|Workload failed|[Cc]ommand exited with code|exited with code|exit (?:code|status)|exitCode"
+    r"|disassociated|[Bb]roken pipe|Stream (?:is )?closed|Task failed while writing rows|TASK_WRITE_FAILED|Kernel died|non-zero"
+    r"|aborting job|Job aborted|^Killed|^Terminated|Execution halted|BUILD FAIL|Build failed|see run output|Upstream|upstream"
+    r"|could not compile|aborting due to|due to \d+ previous error|Lifecycle script|ELIFECYCLE|npm (?:error|ERR!) code|\*\*\* \["
+    r"|FetchFailed|Connection to \S+ closed|Command failed|command failed|Job failed|has failed|run failed"
+)
+_SYMPTOM_CLASSES = re.compile(
+    r"(?:CalledProcessError|ExecutorLostFailure|SystemExit|Py4JNetworkError|Py4JError|FetchFailedException|MetadataFetchFailedException"
+    r"|DeadKernelError|KeyboardInterrupt|ProcessExitedException|RejectedExecutionException|CancelledError)$"
+)
+#: What a program says while it shuts down, after the failure.
+_SHUTDOWN = re.compile(
+    r"Exception ignored in|ShutdownHook|shutdown hook|deleting Spark temp dir|AsyncEventQueue|Dropping event|stopped SparkContext"
+    r"|SparkContext was shut down|RejectedExecution|Task \S+ rejected from|ContextCleaner|Error cleaning|InterruptedException"
+    r"|during shutdown|already stopped|LiveListenerBus|closing connection|Uncaught exception in thread (?:Thread|shutdown)"
+    r"|TransportRequestHandler|StreamResponse|unknown executor|py4j.*Error while (?:sending|receiving)|BrokenPipeError|Broken pipe"
+    r"|Failed to open socket to Python daemon|Asked to (?:remove|kill) (?:non-existent|unknown)|OutputStream.*closed"
+)
+#: A resource that ran out brings everything else down with it.
+_STRONG = re.compile(
+    r"OutOfMemoryError|GC overhead limit|No space left on device|Disk quota exceeded|oom-kill|OOMKilled|Out of memory: Kill|StackOverflowError"
+    r"|Container killed by YARN|memory limits|Too many open files|fatal error has been detected|Cannot allocate memory|exit code 137|MemoryError"
+)
+_RETRIED = re.compile(
+    r"\b(?:retry|retries|retrying|retried|will try again|trying again|attempt \d+|sleeping|backing off|backoff|falling back|fallback"
+    r"|ignor(?:ed|ing)|skipp(?:ed|ing)|continuing|recovered|handled|succeeded (?:on|after)|re-?connect(?:ed|ing))\b",
+    re.IGNORECASE,
+)
+_WENT_WELL = re.compile(
+    r"\b(?:succeeded|success|successfully|recovered|reconnected|ok|completed|resumed|connected)\b", re.IGNORECASE
+)
+_ABORTED = re.compile(r"aborting job|Job aborted|Stage cancelled")
+
+
+def weigh(blocks: list[Block], total_lines: int, known: Callable[[Block], bool] | None = None) -> None:
+    """Set `weight` and `recovered` of a source's blocks, which are in document order.
+
+    `known` says of a block that the same thing also stood in the log of a good run.
+    """
+    if not blocks:
+        return
+    for block in blocks:
+        block.weight = _base(block)
+    last = _last_fatal(blocks)
+    for index, block in enumerate(blocks):
+        position = block.line_end / max(1, total_lines)
+        block.weight *= 0.6 + 0.4 * position
+        if block is last:
+            block.weight = min(1.0, block.weight * 1.25)
+        if known is not None and known(block):
+            block.weight *= 0.3
+        if _SHUTDOWN.search(_gist(block)) and any(b is not block and b.line_end < block.line_start for b in blocks):
+            block.weight *= 0.25
+        if _recovered(blocks, index):
+            block.recovered = True
+            block.weight *= 0.3
+    _prefer_explanations(blocks, last)
+
+
+def _base(block: Block) -> float:
+    if not block.chain:
+        return block.weight
+    if block.kind == "python_traceback":
+        logged = {"ERROR": 0.7, "FATAL": 0.8, "WARN": 0.45}
+        base = logged.get(block.level or "", 0.4 if block.level else 0.9)
+    else:
+        logged = {"ERROR": 0.6, "FATAL": 0.75, "WARN": 0.3}
+        base = logged.get(block.level or "", 0.3 if block.level else 0.65)
+        if "Exception in thread" in block.text[:400] and 'thread "main"' in block.text[:400]:
+            base = 0.85
+    return base * (0.7 if block.truncated and block.exception is None else 1.0)
+
+
+def _last_fatal(blocks: Sequence[Block]) -> Block | None:
+    """The last block that looks like the program's end: an uncaught exception, else the last heavy one."""
+    for block in reversed(blocks):
+        if block.kind == "python_traceback" and block.weight >= 0.7 and not _SHUTDOWN.search(_gist(block)):
+            return block
+    heavy = [block for block in blocks if block.weight >= 0.4 and not _SHUTDOWN.search(_gist(block))]
+    return heavy[-1] if heavy else None
+
+
+def is_symptom(block: Block) -> bool:
+    """Whether a block says only that something failed."""
+    name = (block.exception or "").rsplit(".", 1)[-1]
+    if _SYMPTOM_CLASSES.search(name):
+        return True
+    return bool(_SYMPTOM.search(block.message[:400])) and not _STRONG.search(block.message[:400])
+
+
+def _gist(block: Block) -> str:
+    return f"{block.logger or ''}: {block.exception or ''}: {block.message[:600]}\n{block.text[:300]}"
+
+
+def _recovered(blocks: Sequence[Block], index: int) -> bool:
+    """Whether the program went on after the block: it says so, or it was only a warning that nothing came of."""
+    block = blocks[index]
+    later = blocks[index + 1 :]
+    if any(_same(block, other) for other in later if other.level not in ("WARN", "INFO", "DEBUG")):
+        return False
+    first = block.text.split("\n", 1)[0]
+    if block.level in ("WARN", "INFO", "DEBUG"):
+        return bool(later) or bool(_RETRIED.search(first))
+    return bool(later) and block.level is not None and bool(_RETRIED.search(first))
+
+
+def _same(one: Block, other: Block) -> bool:
+    """Whether two blocks are about the same exception."""
+    if not one.exception:
+        return False
+    names = {(cause.exception or "").rsplit(".", 1)[-1] for cause in other.chain} | {(other.exception or "").rsplit(".", 1)[-1]}
+    return one.exception.rsplit(".", 1)[-1] in names and (not one.message or one.message[:40] in other.text or one.message[:40] in other.message)
+
+
+def _prefer_explanations(blocks: Sequence[Block], last: Block | None) -> None:
+    """When what failed last is only a symptom, lift what explains it over it."""
+    if last is None or not is_symptom(last):
+        return
+    before = [b for b in blocks if b is not last and b.line_start <= last.line_end and not b.recovered and not is_symptom(b)]
+    strong = [b for b in before if _STRONG.search(f"{b.exception}: {b.message[:400]}") and b.level not in ("WARN", "INFO", "DEBUG")]
+    explained = strong or [b for b in before if b.weight >= 0.25]
+    if not explained:
+        return
+    best = explained[-1]
+    best.weight, last.weight = max(best.weight, min(1.0, last.weight + 0.02)), last.weight * 0.8

@@ -219,6 +219,8 @@ class ClaimModel(Base):
     )
 
     id: Mapped[str] = mapped_column(CleanText, primary_key=True)
+    #: Counts up, so that the oldest comes first whatever the clock says.
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"))
     approval_id: Mapped[str] = mapped_column(ForeignKey("approvals.id"))
     attempt: Mapped[int] = mapped_column(Integer)

@@ -1,0 +1,115 @@
+"""The outbox: messages written with the reason for them, sent by whoever takes them, at least once each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.clock import Clock
+from store.engine import Database
+from store.models import MessageModel
+from store.views import Message
+
+
+async def put(
+    session: AsyncSession,
+    incident_id: str,
+    kind: str,
+    recipients: Iterable[str],
+    *,
+    key: str,
+    payload: Mapping[str, Any],
+    at: datetime,
+) -> None:
+    """Queue a message for each recipient, once for each key of this incident, whatever happens how often."""
+    people = {person.strip().casefold(): person.strip() for person in recipients if person.strip()}
+    if not people:
+        return
+    rows = [
+        {
+            "key": f"{incident_id}/{key}/{folded}",
+            "kind": kind,
+            "recipient": person,
+            "incident_id": incident_id,
+            "payload": dict(payload),
+            "status": "pending",
+            "created_at": at,
+            "next_at": at,
+        }
+        for folded, person in people.items()
+    ]
+    await session.execute(insert(MessageModel).values(rows).on_conflict_do_nothing(index_elements=["key"]))
+
+
+class Outbox:
+    """The sender's side."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def take(self, limit: int = 20, hold_seconds: float = 120.0) -> list[Message]:
+        """Messages that are due, the longest waiting first, held back from other senders for `hold_seconds`.
+
+        One whose sender dies comes up again after that.
+        """
+        now = self._clock.now()
+        due = (
+            select(MessageModel.id)
+            .where(MessageModel.status == "pending", MessageModel.next_at <= now)
+            .order_by(MessageModel.next_at, MessageModel.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        statement = (
+            update(MessageModel)
+            .where(MessageModel.id.in_(due.scalar_subquery()))
+            .values(attempts=MessageModel.attempts + 1, next_at=now + timedelta(seconds=hold_seconds))
+            .returning(MessageModel)
+            .execution_options(synchronize_session=False)
+        )
+        async with self._db.transaction() as session:
+            rows = list(await session.scalars(statement))
+        return [_view(row) for row in sorted(rows, key=lambda row: row.id)]
+
+    async def sent(self, message_id: int) -> None:
+        """It was handed over."""
+        await self._set(message_id, status="sent", sent_at=self._clock.now(), error=None)
+
+    async def failed(self, message_id: int, error: str, *, retry_at: datetime | None) -> None:
+        """It could not be handed over: try again at `retry_at`, or give it up when that is None."""
+        if retry_at is None:
+            await self._set(message_id, status="failed", error=error[:1000])
+        else:
+            await self._set(message_id, next_at=retry_at, error=error[:1000])
+
+    async def postpone(self, message_id: int, until: datetime) -> None:
+        """Not now (quiet hours): nothing failed, and the try does not count."""
+        await self._set(message_id, next_at=until, attempts=MessageModel.attempts - 1)
+
+    async def _set(self, message_id: int, **values: Any) -> None:
+        async with self._db.transaction() as session:
+            await session.execute(
+                update(MessageModel)
+                .where(MessageModel.id == message_id, MessageModel.status == "pending")
+                .values(**values)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _view(row: MessageModel) -> Message:
+    return Message(
+        id=row.id,
+        key=row.key,
+        kind=row.kind,
+        recipient=row.recipient,
+        incident_id=row.incident_id,
+        payload=row.payload,
+        attempts=row.attempts,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,262 @@
+"""The store as the nodes and the service use it: each method one transaction, idempotent by the keys it takes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.approvals import Claim, ClaimRequest, NewApproval
+from core.errors import NotFound
+from core.incident import Approval, Decision, Reviewer, Status
+from core.run import RunFacts
+from store import approvals, artifacts, claims, decisions, events, incidents, outbox, stats
+from store.clock import Clock
+from store.decisions import Answer, CheckEdit
+from store.engine import Database, raw_connection
+from store.leases import Lease
+from store.models import IncidentModel
+from store.views import Incident
+
+#: `wake(raw_connection, incident_id)` queues a look at the incident, within the transaction of that connection.
+Wake = Callable[[Any, str], Awaitable[None]]
+
+
+class Store:
+    """Implements `nodes.context.Store`. Every method raises StoreUnavailable while Postgres is away.
+
+    Args:
+        db: Where the rows are.
+        clock: What time it is (leases go by the database's own clock).
+        wake: Queues a look at an incident.
+        check_edit: Holds edited parameters against the policy.
+        graph_version: Recorded with each thread that is bound.
+        lease: When given, writes about the incident are refused as soon as the lease went to another.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        wake: Wake,
+        *,
+        check_edit: CheckEdit,
+        graph_version: str = "",
+        lease: Lease | None = None,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._wake = wake
+        self._check_edit = check_edit
+        self._graph_version = graph_version
+        self._lease = lease
+
+    def under(self, lease: Lease) -> Store:
+        """The same store, fenced by a lease."""
+        fenced = copy.copy(self)
+        fenced._lease = lease
+        return fenced
+
+    @asynccontextmanager
+    async def _changing(
+        self, incident_id: str, *, fenced: bool = True
+    ) -> AsyncIterator[tuple[AsyncSession, IncidentModel, datetime]]:
+        """A transaction with the incident's row locked, and its time."""
+        async with self._db.transaction() as session:
+            row = await incidents.lock(session, incident_id, self._lease if fenced else None)
+            yield session, row, self._clock.now()
+
+    # The incident
+
+    async def open_incident(
+        self, run: RunFacts, *, thread_id: str | None, incident_id: str | None = None, source: str = "graph"
+    ) -> Incident:
+        """Open or find the incident of this run and repair, and bind the thread to it.
+
+        A run or repair that an action of ours started gives the incident which started it.
+
+        Raises:
+            Conflict: Another thread works on it, or it is about another run.
+            NotFound: There is no incident of this id.
+        """
+        at = self._clock.now()
+        async with self._db.transaction() as session:
+            row = await incidents.open_row(
+                session, run, incident_id=incident_id, source=source, at=at, lease=self._lease
+            )
+            await incidents.bind_thread(session, row, thread_id, self._graph_version)
+            return incidents.view(row)
+
+    async def incident(self, incident_id: str) -> Incident:
+        """One incident. Raises: NotFound."""
+        async with self._db.transaction() as session:
+            row = await session.get(IncidentModel, incident_id)
+            if row is None:
+                raise NotFound(f"There is no incident {incident_id}.")
+            return incidents.view(row)
+
+    async def update_incident(self, incident_id: str, *, status: Status | None = None, **facts: Any) -> None:
+        """Lay the newest facts over the old ones; a finished, muted or taken over incident keeps its status."""
+        async with self._changing(incident_id) as (_, row, at):
+            incidents.update(row, status, facts, at)
+
+    async def finish(self, incident_id: str, outcome: str, *, note: str = "") -> None:
+        """Record how it ended; the first ending stands, except that one left to people can still be resolved."""
+        async with self._changing(incident_id) as (session, row, at):
+            if incidents.finish(row, outcome, note, at):
+                await approvals.supersede(session, row.id, outcome, at)
+                facts = {"outcome": outcome, "note": note}
+                await events.append(session, row.id, "finished", facts, key=f"finished/{outcome}", at=at)
+
+    async def class_stats(self, failure_class: str, action: str) -> tuple[int, int]:
+        """(verified successes, trials) of this action on this class."""
+        async with self._db.transaction() as session:
+            return await stats.class_stats(session, failure_class, action)
+
+    # What is kept about it
+
+    async def add_event(self, incident_id: str, kind: str, data: Mapping[str, Any], *, key: str) -> None:
+        """Append to the audit trail; a second event with the same `key` is the first."""
+        async with self._changing(incident_id, fenced=False) as (session, _, at):
+            await events.append(session, incident_id, kind, data, key=key, at=at)
+
+    async def put_artifact(self, incident_id: str, name: str, text: str, *, key: str) -> str:
+        """Keep a redacted text whole; the id of the artifact. Idempotent by `key`."""
+        packed = await artifacts.pack(text)
+        async with self._changing(incident_id, fenced=False) as (session, _, at):
+            kept = await artifacts.put(
+                session, incident_id, name, packed, key=key, kind="artifact", by=None, at=at
+            )
+            return kept.id
+
+    async def get_artifact(self, artifact_id: str) -> str:
+        """The text of an artifact. Raises: NotFound."""
+        async with self._db.transaction() as session:
+            row = await artifacts.get(session, artifact_id)
+        return await artifacts.unpack(row)
+
+    async def find_artifact(self, incident_id: str, key: str) -> str | None:
+        """The text of the artifact put under this key, None when there is none."""
+        async with self._db.transaction() as session:
+            row = await artifacts.find(session, incident_id, key)
+        return None if row is None else await artifacts.unpack(row)
+
+    async def attachments(self, incident_id: str) -> dict[str, str]:
+        """Texts that people attached, by file name; a name that comes again is counted up."""
+        async with self._db.transaction() as session:
+            rows = await artifacts.attached(session, incident_id)
+        texts: dict[str, str] = {}
+        for row in rows:
+            name, count = row.name, 1
+            while name in texts:
+                count += 1
+                name = f"{row.name} ({count})"
+            texts[name] = await artifacts.unpack(row)
+        return texts
+
+    async def notify(self, incident_id: str, event: str, recipients: Sequence[str], *, key: str) -> None:
+        """Put a message about this incident into the outbox, once for each key and recipient."""
+        async with self._changing(incident_id) as (session, _, at):
+            await outbox.put(
+                session, incident_id, event, recipients, key=key, payload={"event": event}, at=at
+            )
+
+    # Approvals
+
+    async def propose(self, new: NewApproval) -> Approval:
+        """Write the approval row and its notices by (incident, attempt, revision, payload hash).
+
+        Raises:
+            Conflict: The incident is finished.
+            InvalidInput: The hash is not that of the parameters.
+        """
+        async with self._changing(new.incident_id) as (session, row, at):
+            return await approvals.propose(session, row, new, at)
+
+    async def approval(self, approval_id: str) -> Approval:
+        """One approval row. Raises: NotFound."""
+        async with self._db.transaction() as session:
+            return await approvals.get(session, approval_id)
+
+    async def decide(self, approval_id: str, decision: Decision, reviewer: Reviewer) -> Approval:
+        """Record a decision and queue the wake-up, both or neither. The same one again is returned as it stands.
+
+        Raises:
+            NotFound: There is no such approval.
+            Forbidden: This person may not.
+            Conflict: Decided before (differently), superseded, for another payload, or for another action.
+            Gone: Too late.
+            InvalidInput: The decision is not whole, or the edited parameters fit neither action nor policy.
+        """
+        async with self._db.transaction() as session:
+            incident = await incidents.lock(session, await approvals.incident_of(session, approval_id))
+            row, claimed = await approvals.lock(session, approval_id)
+            answer = Answer(decision, reviewer, self._clock.now())
+            if await decisions.decide(session, incident, row, answer, self._check_edit):
+                await session.flush()
+                await self._wake(await raw_connection(session), incident.id)
+            return approvals.view(row, claimed)
+
+    async def expire(self, approval_id: str, now: datetime) -> Approval:
+        """Mark a pending row whose time is over as expired; any other row is returned as it is."""
+        async with self._db.transaction() as session:
+            incident_id = await approvals.incident_of(session, approval_id)
+            await incidents.lock(session, incident_id, self._lease)
+            row, claimed = await approvals.lock(session, approval_id)
+            return await approvals.expire(session, row, claimed, now, self._clock.now())
+
+    # Acting
+
+    async def authorised(self, approval_id: str, thread_id: str) -> Approval:
+        """The row, if this thread may act on it now.
+
+        Raises:
+            NotAuthorised: It may not; the message says which check failed.
+            NotFound: There is no such approval.
+        """
+        async with self._db.transaction() as session:
+            incident = await incidents.lock(
+                session, await approvals.incident_of(session, approval_id), self._lease
+            )
+            row, claimed = await approvals.lock(session, approval_id)
+            claims.check_authority(incident, row, thread_id)
+            return approvals.view(row, claimed)
+
+    async def claim(self, approval_id: str, thread_id: str, request: ClaimRequest) -> Claim:
+        """In one transaction: lock the approval, check it, take the step's claim or give the one that stands.
+
+        Raises:
+            NotAuthorised: As `authorised`; putting settings back is allowed also after the incident's end.
+            LeaseLost: Another worker holds the incident.
+            NotFound: There is no such approval.
+        """
+        async with self._db.transaction() as session:
+            incident = await incidents.lock(
+                session, await approvals.incident_of(session, approval_id), self._lease
+            )
+            await claims.check_turn(session, incident, self._lease)
+            row, _ = await approvals.lock(session, approval_id)
+            claims.check_authority(incident, row, thread_id, restoring=request.step == "restore")
+            return await claims.claim(session, incident, row, request, self._clock.now())
+
+    async def record_claim(self, claim_id: str, status: str, result: Mapping[str, Any]) -> None:
+        """Record what became of a claim: `sending`, `done`, `failed`, `unknown` or `restored`.
+
+        Not fenced by the lease: what happened to the world is true whoever says it.
+
+        Raises:
+            NotFound: There is no such claim.
+            Conflict: It took effect already, and can't be said not to have.
+        """
+        async with self._db.transaction() as session:
+            incident = await incidents.lock(session, await claims.incident_of(session, claim_id))
+            await claims.record(session, incident, claim_id, status, result, self._clock.now())
+
+    async def claims(self, incident_id: str, attempt: int | None = None) -> list[Claim]:
+        """The claims of an incident, oldest first."""
+        async with self._db.transaction() as session:
+            return await claims.of_incident(session, incident_id, attempt)

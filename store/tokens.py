@@ -1,0 +1,106 @@
+"""API tokens: shown once, kept as a hash, revoked at once."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import or_, select, update
+
+from core.errors import InvalidInput, NotFound, Unauthenticated
+from store.clock import Clock
+from store.engine import Database
+from store.models import ROLES, TokenModel, new_id
+from store.views import Token
+
+PREFIX = "pit_"
+#: A token's last use is written down at most this often.
+USE_RESOLUTION = timedelta(minutes=1)
+_HINT = "Make a new one with `pitstop tokens create`."
+
+
+class Tokens:
+    """Makes, checks and revokes tokens."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def create(
+        self,
+        name: str,
+        role: Literal["viewer", "approver", "admin"],
+        *,
+        ttl_seconds: float | None = None,
+        by: str | None = None,
+    ) -> tuple[str, Token]:
+        """A new token for `name`, in clear for the only time, and its row.
+
+        Raises:
+            InvalidInput: There is no name, or no such role.
+        """
+        if not name.strip():
+            raise InvalidInput("A token needs the name of the person or program that it speaks for.")
+        if role not in ROLES:
+            raise InvalidInput(f"A token's role is one of {', '.join(ROLES)}, not {role!r}.")
+        secret = PREFIX + secrets.token_urlsafe(32)
+        now = self._clock.now()
+        row = TokenModel(
+            id=new_id("tok"),
+            name=name.strip(),
+            role=role,
+            sha256=_sha256(secret),
+            created_at=now,
+            created_by=by,
+            expires_at=None if ttl_seconds is None else now + timedelta(seconds=ttl_seconds),
+        )
+        async with self._db.transaction() as session:
+            session.add(row)
+        return secret, _view(row)
+
+    async def verify(self, secret: str) -> Token:
+        """Who holds this token.
+
+        Raises:
+            Unauthenticated: Nobody does, or it has expired or was revoked.
+        """
+        now = self._clock.now()
+        async with self._db.transaction() as session:
+            row = await session.scalar(select(TokenModel).where(TokenModel.sha256 == _sha256(secret)))
+            if row is None:
+                raise Unauthenticated("The token is not known.", hint=_HINT)
+            if row.revoked_at is not None:
+                raise Unauthenticated("The token was revoked.", hint=_HINT)
+            if row.expires_at is not None and row.expires_at <= now:
+                raise Unauthenticated("The token has expired.", hint=_HINT)
+            stale = or_(TokenModel.last_used_at.is_(None), TokenModel.last_used_at <= now - USE_RESOLUTION)
+            if row.last_used_at is None or row.last_used_at <= now - USE_RESOLUTION:
+                await session.execute(
+                    update(TokenModel).where(TokenModel.id == row.id, stale).values(last_used_at=now)
+                )
+            return _view(row)
+
+    async def revoke(self, token_id: str) -> Token:
+        """Make a token worthless; doing it again changes nothing. Raises: NotFound."""
+        async with self._db.transaction() as session:
+            row = await session.get(TokenModel, token_id, with_for_update=True)
+            if row is None:
+                raise NotFound(f"There is no token {token_id}.")
+            row.revoked_at = row.revoked_at or self._clock.now()
+        return _view(row)
+
+    async def all(self) -> list[Token]:
+        """Every token, newest first, without secrets."""
+        statement = select(TokenModel).order_by(TokenModel.created_at.desc(), TokenModel.id)
+        async with self._db.transaction() as session:
+            return [_view(row) for row in await session.scalars(statement)]
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
+
+
+def _view(row: TokenModel) -> Token:
+    return Token.model_validate(row, from_attributes=True)

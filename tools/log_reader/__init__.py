@@ -4,4 +4,15 @@ from tools.log_reader.blocks import Block, Cause, Kind, Line, Reading
 from tools.log_reader.reading import primary, read_path, read_stream, read_text
 from tools.log_reader.templates import Templates
 
-__all__ = ["Block", "Cause", "Kind", "Line", "Reading", "Templates", "primary", "read_path", "read_stream", "read_text"]
+__all__ = [
+    "Block",
+    "Cause",
+    "Kind",
+    "Line",
+    "Reading",
+    "Templates",
+    "primary",
+    "read_path",
+    "read_stream",
+    "read_text",
+]

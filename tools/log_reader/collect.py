@@ -28,7 +28,9 @@ _DENSE = 600
 _DENSE_HEAD, _DENSE_TAIL = 100, 400
 _DIGITS = b"0123456789abcdef"
 #: A frame in the first lines: the log was cut off in the middle of a stack.
-_HEADLESS = re.compile(rb"(?:[^\n]*\n){0,2}?(?P<frame>[ \t]+at [\w.$<>/-]+\(|[ \t]+File \"[^\n]+, line \d+|[ \t]*\.\.\. \d+ more)")
+_HEADLESS = re.compile(
+    rb"(?:[^\n]*\n){0,2}?(?P<frame>[ \t]+at [\w.$<>/-]+\(|[ \t]+File \"[^\n]+, line \d+|[ \t]*\.\.\. \d+ more)"
+)
 #: Stands for "a stack without a head" among the signals of a place.
 HEADLESS = -1
 

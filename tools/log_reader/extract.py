@@ -13,6 +13,7 @@ from tools.log_reader.messages import message_block
 from tools.log_reader.roots import decisive
 from tools.log_reader.signals import SIGNALS
 from tools.log_reader.stack_lines import (
+    INTRODUCED,
     JAVA_CAUSED,
     JAVA_EXCEPTION,
     JAVA_FRAME,
@@ -101,7 +102,11 @@ def _above_frames(lines: Sequence[str], at: int) -> int:
     index = at
     while index > 0 and (JAVA_FRAME.match(lines[index - 1]) or JAVA_MORE.match(lines[index - 1])):
         index -= 1
-    if index > 0 and lines[index - 1].strip() and (JAVA_EXCEPTION.match(lines[index - 1]) or JAVA_CAUSED.match(lines[index - 1])):
+    if (
+        index > 0
+        and lines[index - 1].strip()
+        and (JAVA_EXCEPTION.match(lines[index - 1]) or JAVA_CAUSED.match(lines[index - 1]))
+    ):
         return index - 1
     return index
 
@@ -118,7 +123,9 @@ def _stack_block(window: Window, stack: Stack, begin: int, source: str) -> Block
         source=source,
         line_start=window.number(start),
         line_end=window.number(stack.end - 1),
-        text=excerpt(lines[start : stack.end], [index - start for index in _worth_showing(stack, root, start)]),
+        text=excerpt(
+            lines[start : stack.end], [index - start for index in _worth_showing(stack, root, start)]
+        ),
         exception=cause.exception,
         message=cause.message,
         chain=causes,
@@ -140,6 +147,8 @@ def _owner(lines: Sequence[str], begin: int) -> tuple[int, Header | None]:
     above = parse_header(lines[begin - 1]) if begin > 0 else None
     if above is not None and above.level in _OWNERS:
         return begin - 1, above
+    if begin > 0 and INTRODUCED.match(lines[begin - 1]):
+        return begin - 1, None
     return begin, None
 
 
@@ -162,7 +171,9 @@ def _cause(window: Window, raised: Raised) -> Cause:
     text = "\n".join(window.lines[raised.index : raised.last + 1])
     return Cause(
         exception=raised.name,
-        message=message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 300] + " [...] " + message[-280:],
+        message=message
+        if len(message) <= _MAX_MESSAGE
+        else message[: _MAX_MESSAGE - 300] + " [...] " + message[-280:],
         line=window.number(raised.index),
         text=text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 300] + " [...] " + text[-280:],
         line_end=window.number(raised.last),

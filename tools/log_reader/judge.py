@@ -39,10 +39,13 @@ _RETRIED = re.compile(
     r"|ignor(?:ed|ing)|skipp(?:ed|ing)|continuing|recovered|handled|succeeded (?:on|after)|re-?connect(?:ed|ing))\b",
     re.IGNORECASE,
 )
-_WENT_WELL = re.compile(
-    r"\b(?:succeeded|success|successfully|recovered|reconnected|ok|completed|resumed|connected)\b", re.IGNORECASE
+#: An exception that ended a thread, a task or a destructor and not the program.
+_NOT_THE_END = re.compile(
+    r"Exception in thread (?!\"?[Mm]ain)|Task exception was never retrieved|Error in atexit"
 )
-_ABORTED = re.compile(r"aborting job|Job aborted|Stage cancelled")
+_QUIET = ("WARN", "INFO", "DEBUG", "TRACE")
+#: So many lines may follow the failure that ended a program: its shutting down.
+_LAST_LINES = 40
 
 
 def weigh(blocks: list[Block], total_lines: int, known: Callable[[Block], bool] | None = None) -> None:
@@ -50,46 +53,65 @@ def weigh(blocks: list[Block], total_lines: int, known: Callable[[Block], bool] 
 
     `known` says of a block that the same thing also stood in the log of a good run.
     """
-    if not blocks:
-        return
+    ending = _ending(blocks, total_lines)
     for block in blocks:
-        block.weight = _base(block)
+        block.weight = _base(block, block is ending)
     last = _last_fatal(blocks)
+    passing = {id(block) for block in blocks if block is not ending and _passing(block)}
     for index, block in enumerate(blocks):
-        position = block.line_end / max(1, total_lines)
-        block.weight *= 0.6 + 0.4 * position
+        block.weight *= 0.6 + 0.4 * block.line_end / max(1, total_lines)
         if block is last:
             block.weight = min(1.0, block.weight * 1.25)
         if known is not None and known(block):
             block.weight *= 0.3
-        if _SHUTDOWN.search(_gist(block)) and any(b is not block and b.line_end < block.line_start for b in blocks):
+        if index and _is_shutdown(block):
             block.weight *= 0.25
-        if _recovered(blocks, index):
+        if id(block) in passing and not _comes_again(block, blocks[index + 1 :], passing):
             block.recovered = True
             block.weight *= 0.3
     _prefer_explanations(blocks, last)
 
 
-def _base(block: Block) -> float:
-    if not block.chain:
+def _ending(blocks: Sequence[Block], total_lines: int) -> Block | None:
+    """The Python exception that the program ended with: only symptoms and its shutting down follow it."""
+    for block in reversed(blocks):
+        if total_lines - block.line_end > _LAST_LINES:
+            return None
+        if (
+            block.kind == "python_traceback"
+            and not _is_shutdown(block)
+            and not _NOT_THE_END.match(block.text)
+        ):
+            goes_on = total_lines - block.line_end > 3
+            return None if goes_on and block.level and _says_retried(block) else block
+        if not (block.level in _QUIET or _is_shutdown(block) or is_symptom(block) or block.weight < 0.3):
+            return None
+    return None
+
+
+def _base(block: Block, ending: bool) -> float:
+    if block.exception is None and not block.message:
+        return 0.1
+    if not any(cause.line_end != block.line_end for cause in block.chain) and block.weight:
         return block.weight
+    level = None if ending and block.level == "WARN" else block.level
     if block.kind == "python_traceback":
         logged = {"ERROR": 0.7, "FATAL": 0.8, "WARN": 0.45}
-        base = logged.get(block.level or "", 0.4 if block.level else 0.9)
+        base = logged.get(level, 0.4) if level else 0.9
     else:
         logged = {"ERROR": 0.6, "FATAL": 0.75, "WARN": 0.3}
-        base = logged.get(block.level or "", 0.3 if block.level else 0.65)
-        if "Exception in thread" in block.text[:400] and 'thread "main"' in block.text[:400]:
+        base = logged.get(level, 0.3) if level else 0.65
+        if re.search(r'Exception in thread "?[Mm]ain', block.text[:400]):
             base = 0.85
-    return base * (0.7 if block.truncated and block.exception is None else 1.0)
+    return base * 0.6 if _NOT_THE_END.match(block.text) else base
 
 
 def _last_fatal(blocks: Sequence[Block]) -> Block | None:
     """The last block that looks like the program's end: an uncaught exception, else the last heavy one."""
     for block in reversed(blocks):
-        if block.kind == "python_traceback" and block.weight >= 0.7 and not _SHUTDOWN.search(_gist(block)):
+        if block.kind == "python_traceback" and block.weight >= 0.7 and not _is_shutdown(block):
             return block
-    heavy = [block for block in blocks if block.weight >= 0.4 and not _SHUTDOWN.search(_gist(block))]
+    heavy = [block for block in blocks if block.weight >= 0.4 and not _is_shutdown(block)]
     return heavy[-1] if heavy else None
 
 
@@ -101,36 +123,54 @@ def is_symptom(block: Block) -> bool:
     return bool(_SYMPTOM.search(block.message[:400])) and not _STRONG.search(block.message[:400])
 
 
+def _is_shutdown(block: Block) -> bool:
+    return bool(_SHUTDOWN.search(_gist(block)))
+
+
 def _gist(block: Block) -> str:
     return f"{block.logger or ''}: {block.exception or ''}: {block.message[:600]}\n{block.text[:300]}"
 
 
-def _recovered(blocks: Sequence[Block], index: int) -> bool:
-    """Whether the program went on after the block: it says so, or it was only a warning that nothing came of."""
-    block = blocks[index]
-    later = blocks[index + 1 :]
-    if any(_same(block, other) for other in later if other.level not in ("WARN", "INFO", "DEBUG")):
-        return False
-    first = block.text.split("\n", 1)[0]
-    if block.level in ("WARN", "INFO", "DEBUG"):
-        return bool(later) or bool(_RETRIED.search(first))
-    return bool(later) and block.level is not None and bool(_RETRIED.search(first))
+def _passing(block: Block) -> bool:
+    """Whether the program took the block in its stride: it was a warning, or the record says what was done."""
+    if block.level in _QUIET:
+        return True
+    return block.level is not None and _says_retried(block)
 
 
-def _same(one: Block, other: Block) -> bool:
+def _says_retried(block: Block) -> bool:
+    return bool(_RETRIED.search(block.text.split("\n", 1)[0]))
+
+
+def _comes_again(block: Block, later: Sequence[Block], passing: set[int]) -> bool:
+    """Whether the same exception is met again, and then not taken in the program's stride."""
+    return any(id(other) not in passing and same_failure(block, other) for other in later)
+
+
+def same_failure(one: Block, other: Block) -> bool:
     """Whether two blocks are about the same exception."""
     if not one.exception:
         return False
-    names = {(cause.exception or "").rsplit(".", 1)[-1] for cause in other.chain} | {(other.exception or "").rsplit(".", 1)[-1]}
-    return one.exception.rsplit(".", 1)[-1] in names and (not one.message or one.message[:40] in other.text or one.message[:40] in other.message)
+    names = {(cause.exception or "").rsplit(".", 1)[-1] for cause in other.chain} | {
+        (other.exception or "").rsplit(".", 1)[-1]
+    }
+    return one.exception.rsplit(".", 1)[-1] in names and (
+        not one.message or one.message[:40] in other.text or one.message[:40] in other.message
+    )
 
 
 def _prefer_explanations(blocks: Sequence[Block], last: Block | None) -> None:
     """When what failed last is only a symptom, lift what explains it over it."""
     if last is None or not is_symptom(last):
         return
-    before = [b for b in blocks if b is not last and b.line_start <= last.line_end and not b.recovered and not is_symptom(b)]
-    strong = [b for b in before if _STRONG.search(f"{b.exception}: {b.message[:400]}") and b.level not in ("WARN", "INFO", "DEBUG")]
+    before = [
+        b
+        for b in blocks
+        if b is not last and b.line_start <= last.line_end and not b.recovered and not is_symptom(b)
+    ]
+    strong = [
+        b for b in before if _STRONG.search(f"{b.exception}: {b.message[:400]}") and b.level not in _QUIET
+    ]
     explained = strong or [b for b in before if b.weight >= 0.25]
     if not explained:
         return

@@ -22,12 +22,18 @@ _BELONGS = re.compile(
     r"^(?:\s+\S|\s*[\^~-]+\^?[\^~-]*\s*$|(?:LINE \d+|DETAIL|Detail|HINT|Hint|CONTEXT|CAUSE|Cause|STATEMENT|QUERY|WHERE|Calls|Reason|Position|Backtrace):"
     r"|== SQL|SQLSTATE|E   |\*|\||\u2502|\u2577|\u2575|>)"
 )
-_SAME_TOOL = re.compile(r"^(\[ERROR\]|\[error\]|npm (?:ERR!|error)|ERROR:|error:|E:|E   |##\[error\]|#|fatal:|\u2502|ORA-\d|Msg \d)")
+_SAME_TOOL = re.compile(
+    r"^(\[ERROR\]|\[error\]|npm (?:ERR!|error)|ERROR:|error:|E:|E   |##\[error\]|#|fatal:|\u2502|ORA-\d|Msg \d)"
+)
 #: Kinds that count even when a logger wrote them at level INFO: schedulers log a program's output so.
-_ANY_LEVEL = frozenset({"oom_killer", "native_crash", "exit_json", "notebook_exit", "exit_code", "cluster_event"})
+_ANY_LEVEL = frozenset(
+    {"oom_killer", "native_crash", "exit_json", "notebook_exit", "exit_code", "cluster_event"}
+)
 _QUIET = frozenset({"INFO", "DEBUG", "TRACE"})
 #: A comment, a row of a printed table, a prompt, a quoted string: it talks about an error and is none.
-_QUOTATION = re.compile(r"^\s*(?:--|#(?!#\[)|//|/\*|\*\s|\|(?!\s*Error)|>>>|\.\.\. |\+[-+]+\+|\"|'|[\[{(]?u?['\"]|<[a-zA-Z/!]|\d+[,;|\t])")
+_QUOTATION = re.compile(
+    r"^\s*(?:--|#(?!#\[)|//|/\*|\*\s|\|(?!\s*Error)|>>>|\.\.\. |\+[-+]+\+|\"|'|[\[{(]?u?['\"]|<[a-zA-Z/!]|\d+[,;|\t])"
+)
 #: Words that make an exception's name in the middle of a line a statement that it happened.
 _ANNOUNCED = re.compile(
     r"(?:error|failed|failure|fail|exception|cause[ds]?(?: by)?|reason|fatal|aborted|due to|with|threw|thrown|raised|got)\W{0,3}[^|]{0,60}$",
@@ -35,11 +41,15 @@ _ANNOUNCED = re.compile(
 )
 #: Kinds whose lines look like a quotation.
 _SPEAKS_ODDLY = frozenset({"exit_json", "build", "dbt", "native_crash", "oom_killer"})
-_ONLY_EXCEPTION = frozenset({"exception", "java_oom", "qualified", "spark_class", "sqlstate", "disk_full", "python_exit"})
+_ONLY_EXCEPTION = frozenset(
+    {"exception", "java_oom", "qualified", "spark_class", "sqlstate", "disk_full", "python_exit"}
+)
 _HARMLESS_COUNT = re.compile(r"\b(?:0|no) (?:errors?|failures?|failed)\b", re.IGNORECASE)
 
 
-def message_block(window: Window, signals: Sequence[Signal], header: Header | None, source: str) -> Block | None:
+def message_block(
+    window: Window, signals: Sequence[Signal], header: Header | None, source: str
+) -> Block | None:
     """The block that a line without a stack makes, or None when it only mentions what failed somewhere."""
     lines, at = window.lines, window.at
     text = lines[at][header.end :] if header else lines[at]
@@ -86,12 +96,16 @@ def _decisive(named: Sequence[Raised], text: str) -> tuple[str | None, str]:
 
 def _cause(raised: Raised, number: int) -> Cause:
     message = raised.message[0] if raised.message else ""
-    return Cause(raised.name, message, number, f"{raised.name}: {message}", number, raised.language, raised.link)
+    return Cause(
+        raised.name, message, number, f"{raised.name}: {message}", number, raised.language, raised.link
+    )
 
 
 def _weight(signals: Sequence[Signal], signal: Signal, level: str | None, text: str, named: bool) -> float:
     """How much the line says, 0 when it only mentions an error."""
     names = {s.name for s in signals}
+    if names == {"traceback"}:
+        return 0.2 if text.startswith("Traceback") else 0.0
     if level in _QUIET:
         strong = [s.weight for s in signals if s.kind in _ANY_LEVEL]
         if strong:
@@ -102,7 +116,9 @@ def _weight(signals: Sequence[Signal], signal: Signal, level: str | None, text: 
     if level == "WARN":
         return min(signal.weight, 0.2)
     if level in ("ERROR", "FATAL"):
-        return max(signal.weight, 0.5 if level == "FATAL" else 0.4) * (0.7 if _HARMLESS_COUNT.search(text) else 1.0)
+        return max(signal.weight, 0.5 if level == "FATAL" else 0.4) * (
+            0.7 if _HARMLESS_COUNT.search(text) else 1.0
+        )
     if names <= _ONLY_EXCEPTION:
         return _unannounced(signal, text, named)
     return signal.weight
@@ -137,7 +153,12 @@ def _end(lines: Sequence[str], at: int, header: Header | None) -> int:
         if _BELONGS.match(text) or (header is not None and header.timestamp is not None and text.strip()):
             end += 1
             continue
-        if not text.strip() and end + 1 < len(lines) and re.match(r"\s{2,}\S|== SQL|-+\^", lines[end + 1]) and end - at < 6:
+        if (
+            not text.strip()
+            and end + 1 < len(lines)
+            and re.match(r"\s{2,}\S|== SQL|-+\^", lines[end + 1])
+            and end - at < 6
+        ):
             end += 1
             continue
         break
@@ -181,7 +202,9 @@ def _read_exit(block: Block, text: str) -> None:
     for key in ("error", "error_message", "message", "reason", "exception", "detail", "errors", "failed"):
         said = value.get(key)
         if said:
-            block.message = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)[:_MAX_MESSAGE]
+            block.message = (
+                said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)[:_MAX_MESSAGE]
+            )
             break
     found, message = _decisive(exceptions_in(block.message.split("\n", 1)[0]), block.message)
     if found:

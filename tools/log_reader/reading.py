@@ -84,7 +84,9 @@ def _look_at_tail(reading: Reading, collected: Collected, source: str) -> None:
         return
     lines = [decode(line) for line in collected.tail.removesuffix(b"\n").split(b"\n")]
     covered = {n for block in reading.blocks for n in range(block.line_start, block.line_end + 1)}
-    more = [block for block in tail_blocks(lines, collected.tail_line, source) if block.line_start not in covered]
+    more = [
+        block for block in tail_blocks(lines, collected.tail_line, source) if block.line_start not in covered
+    ]
     reading.blocks = sorted([*reading.blocks, *more], key=lambda block: block.line_start)
 
 

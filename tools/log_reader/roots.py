@@ -14,7 +14,9 @@ _MUTE = re.compile(
     r"|AssertionError|Exception|RuntimeException|Error|Throwable|IOException|OSError|IncompleteRead|WouldBlock|BlockingIOError|EndOfStream)$"
 )
 #: Lookups that a library tries before it gives up with a better word.
-_PROBES = re.compile(r"(?:KeyError|AttributeError|IndexError|StopIteration|LookupError|ValueError|TypeError|ImportError|ModuleNotFoundError)$")
+_PROBES = re.compile(
+    r"(?:KeyError|AttributeError|IndexError|StopIteration|LookupError|ValueError|TypeError|ImportError|ModuleNotFoundError)$"
+)
 #: What the operating system says; the library above says also where.
 _SYSTEM = re.compile(
     r"(?:ConnectionRefusedError|ConnectionResetError|ConnectionAbortedError|TimeoutError|timeout|gaierror|OSError|herror|RemoteDisconnected"
@@ -33,7 +35,11 @@ def decisive(chain: Sequence[Raised]) -> int:
     while best > 0 and _says_nothing(chain, best):
         best -= 1
     if _says_nothing(chain, best) and len(chain) > 1:
-        best = max((i for i, raised in enumerate(chain) if raised.name), key=lambda i: len(_message(chain[i])), default=best)
+        best = max(
+            (i for i, raised in enumerate(chain) if raised.name),
+            key=lambda i: len(_message(chain[i])),
+            default=best,
+        )
     return best
 
 
@@ -69,12 +75,20 @@ def _replaced(raised: Raised, outer: Raised, name: str) -> bool:
     if _SYSTEM.search(name) and not outer.user_frames and len(_message(outer)) > len(_message(raised)):
         return True
     if outer.link == "cause":
-        return bool(_PROBES.search(name)) and raised.library and len(_message(outer)) > len(_message(raised)) + 12
+        return (
+            bool(_PROBES.search(name))
+            and raised.library
+            and len(_message(outer)) > len(_message(raised)) + 12
+        )
     if not outer.statement.startswith("raise"):
         return False
     if not _PROBES.search(name):
         return False
-    return raised.library or outer.user_frames[:1] != raised.user_frames[:1] or len(_message(outer)) > len(_message(raised))
+    return (
+        raised.library
+        or outer.user_frames[:1] != raised.user_frames[:1]
+        or len(_message(outer)) > len(_message(raised))
+    )
 
 
 def _message(raised: Raised) -> str:

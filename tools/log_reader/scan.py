@@ -40,7 +40,12 @@ class SlowScanner:
     def __init__(self, signals: Sequence[Signal] = SIGNALS) -> None:
         flags = re.MULTILINE
         self._patterns = [
-            (number, s.needles, re.compile(s.pattern, flags | (re.IGNORECASE if s.caseless else 0)), s.caseless)
+            (
+                number,
+                s.needles,
+                re.compile(s.pattern, flags | (re.IGNORECASE if s.caseless else 0)),
+                s.caseless,
+            )
             for number, s in enumerate(signals)
         ]
 
@@ -56,7 +61,9 @@ class SlowScanner:
         return _numbered(found, data)
 
     @staticmethod
-    def _lines_with(needle: bytes, text: bytes, data: bytes, pattern: re.Pattern[bytes], starts: set[int]) -> None:
+    def _lines_with(
+        needle: bytes, text: bytes, data: bytes, pattern: re.Pattern[bytes], starts: set[int]
+    ) -> None:
         at = text.find(needle)
         while at >= 0:
             start = data.rfind(b"\n", 0, at) + 1
@@ -93,7 +100,8 @@ class FastScanner:
             ids=list(range(len(signals))),
             elements=len(signals),
             flags=[
-                hyperscan.HS_FLAG_MULTILINE | (hyperscan.HS_FLAG_CASELESS if s.caseless else 0) for s in signals
+                hyperscan.HS_FLAG_MULTILINE | (hyperscan.HS_FLAG_CASELESS if s.caseless else 0)
+                for s in signals
             ],
         )
 
@@ -114,7 +122,11 @@ class FastScanner:
         lines = np.searchsorted(newlines, np.array(ends) - 1)
         pairs = np.unique(lines * 256 + np.array(ids))
         line, signal = pairs >> 8, pairs & 255
-        start = np.where(line > 0, newlines[np.maximum(line, 1) - 1] + 1, 0) if len(newlines) else np.zeros_like(line)
+        start = (
+            np.where(line > 0, newlines[np.maximum(line, 1) - 1] + 1, 0)
+            if len(newlines)
+            else np.zeros_like(line)
+        )
         return Hits(line.tolist(), start.tolist(), signal.tolist(), len(newlines))
 
 

@@ -23,15 +23,24 @@ LINKS = {
     "The above exception was the direct cause of the following exception:": "cause",
     "During handling of the above exception, another exception occurred:": "context",
 }
+#: What Python prints above the traceback of an exception that ends no more than a thread or a destructor.
+INTRODUCED = re.compile(
+    r"Exception ignored in|Exception in thread |Error in atexit|Task exception was never retrieved|Unhandled exception in"
+)
 GUTTER = re.compile(r"^\s*\| ?")
 GROUP_MARK = re.compile(r"^\s*\+(?:-\+)?-{4,}")
 
-JAVA_FRAME = re.compile(r"^\s+at (?:async )?[^\s()]+:\d+:\d+$|^\s*at (?:[\w.$<>@-]+/)*(?P<method>[\w.$<>\u00a7@/-]+(?: \[as \w+\])?) ?\((?P<where>[^()]*(?:\([^()]*\))?[^()]*)\)")
+JAVA_FRAME = re.compile(
+    r"^\s+at (?:async )?[^\s()]+:\d+:\d+(?: \{)?$|^\s*at (?:[\w.$<>@-]+/)*(?P<method>[\w.$<>\u00a7@/-]+(?: \[as \w+\])?) ?\((?P<where>[^()]*(?:\([^()]*\))?[^()]*)\)"
+)
 #: Spark's Java exception whose message is a Python traceback.
 JAVA_AROUND_TRACEBACK = re.compile(r"(?:Exception|Error): ?'?Traceback \((?:most recent|innermost)")
 #: JavaScript's plain error, which has no class name of its own.
 SCRIPT_ERROR = re.compile(r"^(?:Uncaught )?(?P<name>Error): (?P<message>.*)$")
-CUT_OUT = re.compile(r"\[?\.\.\. ?\[?(?:truncated|skipp)|max output size exceeded|\[\.\.\.\]|<truncated|truncated \d+", re.IGNORECASE)
+CUT_OUT = re.compile(
+    r"\[?\.\.\. ?\[?(?:truncated|skipp)|max output size exceeded|\[\.\.\.\]|<truncated|truncated \d+",
+    re.IGNORECASE,
+)
 JAVA_MORE = re.compile(r"^\s*\.\.\. (?:\d+ (?:more|common frames omitted)|\d+ frames? )")
 JAVA_CAUSED = re.compile(
     r"^(?P<indent>\s*)(?P<what>Caused by|Suppressed|Wrapped by|Nested exception is): ?"
@@ -49,7 +58,9 @@ STAGE_FAILURE = re.compile(
 )
 #: An exception that begins a message, as when one exception's message is another's whole text.
 QUOTED = re.compile(rf"^(?P<name>{CLASS}): (?P<message>.*)$")
-PY4J_CALL = re.compile(rf"An error occurred while calling \S+?\.?:? ?: ?(?P<name>{CLASS})(?:: ?(?P<message>.*)|\s*)$")
+PY4J_CALL = re.compile(
+    rf"An error occurred while calling \S+?\.?:? ?: ?(?P<name>{CLASS})(?:: ?(?P<message>.*)|\s*)$"
+)
 EXCEPTION_NAME = re.compile(rf"{CLASS}$|[\w$]+(?:\.[\w$]+)+$")
 #: What may follow a blank line and still belong to the same exception.
 _RESUMES = re.compile(
@@ -70,7 +81,9 @@ _PYTHON_LIBRARY = re.compile(
 def is_log_line(text: str) -> bool:
     """Whether the line begins a new log record (and so can't be part of an exception begun before)."""
     header = parse_header(text)
-    return header is not None and (header.timestamp is not None or header.level is not None or header.end > 12)
+    return header is not None and (
+        header.timestamp is not None or header.level is not None or header.end > 12
+    )
 
 
 def resumes(text: str) -> bool:

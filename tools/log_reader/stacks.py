@@ -20,6 +20,7 @@ from tools.log_reader.stack_lines import (
     GUTTER,
     IN_THREAD,
     INLINE,
+    INTRODUCED,
     JAVA_AROUND_TRACEBACK,
     JAVA_CAUSED,
     JAVA_EXCEPTION,
@@ -140,7 +141,7 @@ def _read_python(cursor: _Cursor, *, nested: bool, opened: bool = False) -> list
         if raised is None:
             break
         raised.link = link
-        java = peel(raised) or ([] if nested else _java_inside(cursor))
+        java = peel(raised) or _worker_inside(cursor, raised) or ([] if nested else _java_inside(cursor))
         chain = [raised, *java, *raised.members, *chain]
         following = _link_ahead(cursor)
         if following is None:
@@ -204,7 +205,9 @@ def _read_frames(cursor: _Cursor, notebook: str | None) -> tuple[list[tuple[str,
         frame = PYTHON_FRAME.match(text) or (notebook and NOTEBOOK_FRAME.match(text))
         if frame:
             found = frame.groupdict()
-            frames.append((found.get("file") or found.get("cell") or text.split(" in ")[0], found.get("function") or ""))
+            frames.append(
+                (found.get("file") or found.get("cell") or text.split(" in ")[0], found.get("function") or "")
+            )
             cursor.frames += 1
         elif notebook:
             name = notebook.rsplit(".", 1)[-1]
@@ -227,7 +230,9 @@ def _read_group(cursor: _Cursor) -> Raised | None:
     """An exception group: the group itself; `_group_members` reads what it holds."""
     start = cursor.at
     end = start + 1
-    while end < len(cursor.lines) and (GUTTER.match(cursor.lines[end]) or GROUP_MARK.match(cursor.lines[end])):
+    while end < len(cursor.lines) and (
+        GUTTER.match(cursor.lines[end]) or GROUP_MARK.match(cursor.lines[end])
+    ):
         end += 1
     inner = _Cursor([_ungutter(text) for text in cursor.lines[start:end]], 0)
     inner.step()
@@ -278,6 +283,7 @@ def _read_message(cursor: _Cursor) -> list[str]:
             or JAVA_CAUSED.match(text)
             or TRACEBACK.search(text)
             or text.strip() in LINKS
+            or INTRODUCED.match(text)
             or text.startswith(("Driver stacktrace", "JVM stacktrace", ": "))
             or is_log_line(text)
         ):
@@ -291,6 +297,13 @@ def _read_message(cursor: _Cursor) -> list[str]:
 
 def _frames_follow(cursor: _Cursor) -> bool:
     return any(JAVA_FRAME.match(text) for text in cursor.lines[cursor.at + 1 : cursor.at + 12])
+
+
+def _worker_inside(cursor: _Cursor, raised: Raised) -> list[Raised]:
+    """The Python worker's own traceback, which PySpark puts into the message of its PythonException."""
+    if (raised.name or "").endswith("PythonException") and TRACEBACK.search(cursor.peek() or ""):
+        return _read_python(cursor, nested=True)
+    return []
 
 
 def _java_inside(cursor: _Cursor) -> list[Raised]:
@@ -333,7 +346,12 @@ def _read_java_rest(cursor: _Cursor, owner: Raised) -> list[Raised]:
 
 def _java_head(text: str, at: int) -> list[Raised]:
     """The exception(s) named in a line: itself, and those that its message quotes."""
-    match = IN_THREAD.search(text) or JAVA_CAUSED.match(text) or JAVA_EXCEPTION.match(text) or SCRIPT_ERROR.match(text)
+    match = (
+        IN_THREAD.search(text)
+        or JAVA_CAUSED.match(text)
+        or JAVA_EXCEPTION.match(text)
+        or SCRIPT_ERROR.match(text)
+    )
     if not match and STAGE_FAILURE.search(text):
         return _quoted(text, at, "java")
     if not match:
@@ -357,7 +375,9 @@ def _quoted(text: str, at: int, language: Literal["python", "java"]) -> list[Rai
     found = STAGE_FAILURE.search(text) or PY4J_CALL.search(text) or QUOTED.match(text)
     if not found or len(found["message"] or "") + len(found["name"]) > len(text):
         return []
-    inner = Raised(found["name"], [found["message"] or ""], at, at, language, "inline", quote=text[found.start("name") :])
+    inner = Raised(
+        found["name"], [found["message"] or ""], at, at, language, "inline", quote=text[found.start("name") :]
+    )
     return [inner, *peel(inner)]
 
 
@@ -370,7 +390,7 @@ def _read_java_tail(cursor: _Cursor, owner: Raised | None) -> list[Raised]:
             cursor.frames += 1
             if owner is not None:
                 _note_frame(owner, frame)
-            if text.endswith(") {"):
+            if text.endswith(" {"):
                 _skip_properties(cursor)
         elif caused := JAVA_CAUSED.match(text):
             chain += _caused(caused, cursor.at)
@@ -386,7 +406,11 @@ def _read_java_tail(cursor: _Cursor, owner: Raised | None) -> list[Raised]:
             if cursor.lines[cursor.at].strip() in LINKS:
                 break
             continue
-        elif not (JAVA_MORE.match(text) or text.startswith(("Driver stacktrace", "JVM stacktrace")) or _cut_out(cursor)):
+        elif not (
+            JAVA_MORE.match(text)
+            or text.startswith(("Driver stacktrace", "JVM stacktrace"))
+            or _cut_out(cursor)
+        ):
             break
         cursor.step()
     return chain
@@ -396,7 +420,9 @@ def _cut_out(cursor: _Cursor) -> bool:
     """Whether the trace goes on after this line, which whoever shortened it left behind."""
     at = cursor.at
     marked = any(CUT_OUT.search(text) for text in cursor.lines[max(0, at - 2) : at + 3])
-    return marked and any(JAVA_FRAME.match(text) or JAVA_CAUSED.match(text) for text in cursor.lines[at + 1 : at + 5])
+    return marked and any(
+        JAVA_FRAME.match(text) or JAVA_CAUSED.match(text) for text in cursor.lines[at + 1 : at + 5]
+    )
 
 
 def _caused(match: re.Match[str], at: int) -> list[Raised]:

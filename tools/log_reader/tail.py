@@ -19,7 +19,8 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
-    r"\b(?:no|0|without|zero)\s+(?:\w+\s+)?(?:errors?|failures?|failed)|(?:errors?|fail(?:ed|ures?)?)\s*[:=]\s*(?:0|none|\[\])", re.IGNORECASE
+    r"\b(?:no|0|without|zero)\s+(?:\w+\s+)?(?:errors?|failures?|failed)|(?:errors?|fail(?:ed|ures?)?)\s*[:=]\s*(?:0|none|\[\])",
+    re.IGNORECASE,
 )
 _BEST_LINES = 3
 _LOOK_BACK = 400
@@ -37,7 +38,12 @@ def tail_blocks(
     offset = max(0, len(lines) - _LOOK_BACK)
     for index in range(len(lines) - 1, offset - 1, -1):
         text = lines[index]
-        if not text.strip() or not _WORDS.search(text) or _NEGATED.search(text) or (known is not None and known(text)):
+        if (
+            not text.strip()
+            or not _WORDS.search(text)
+            or _NEGATED.search(text)
+            or (known is not None and known(text))
+        ):
             continue
         header = parse_header(text)
         level = header.level if header else None

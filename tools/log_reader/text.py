@@ -24,7 +24,9 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _UTF8_MARK = b"\xef\xbb\xbf"
 #: Terminal sequences: CSI (colours, cursor), OSC (titles, links), and two-byte escapes.
-_ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[@-Z\\^_=>78]|\([0-9A-B])")
+_ANSI = re.compile(
+    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[@-Z\\^_=>78]|\([0-9A-B])"
+)
 #: What a carriage return overwrote: everything on the line up to the last one that something follows.
 _OVERWRITTEN = re.compile(rb"^[^\n]*\r(?=[^\r\n])", re.MULTILINE)
 _BLANKS = re.compile(rb"\r+(?=\n|\Z)")

@@ -80,7 +80,10 @@ def _unfold(line: str) -> list[str] | None:
     if stack is None:
         return None
     head = [text for text in _strings(record) if text is not stack and "\n" not in text]
-    level = next((t.upper() for t in head if t.upper() in ("ERROR", "FATAL", "CRITICAL", "WARN", "WARNING", "INFO")), "")
+    level = next(
+        (t.upper() for t in head if t.upper() in ("ERROR", "FATAL", "CRITICAL", "WARN", "WARNING", "INFO")),
+        "",
+    )
     lines = stack.split("\n")
     return [f"[{level}] {max(head, key=len, default='')}", *lines] if level else lines
 

@@ -7,10 +7,11 @@ the scenarios: `speed` of their seconds fit into a real one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -86,6 +87,18 @@ class Timeline:
             self.clock.forward(max(0, when - self.clock.now()))
             self.catch_up()
         return True
+
+    @contextlib.contextmanager
+    def moment(self) -> Iterator[None]:
+        """Hold `now` still for the length of a `with` block, so that what is done in it happens at one time."""
+        if self._now is not None:
+            yield
+            return
+        self._now = self.clock.now()
+        try:
+            yield
+        finally:
+            self._now = None
 
     def next_due(self) -> int | None:
         """When the next thing is due, None when nothing is."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.job_settings import Settings, dependants, dependencies
+from sandbox.job_settings import Settings
 from sandbox.refusal import invalid, wrong_state
-from sandbox.runs import GOOD, NOT_RUN, Ending, Round, Run, TaskRun, canceled, run_ending, skipped, timed_out
+from sandbox.runs import GOOD, Ending, Round, Run, TaskRun, canceled, run_ending, skipped, timed_out
+from sandbox.selection import select, to_repair
 from sandbox.tasks import Tasks
 from sandbox.workspace import Job, Workspace
 
@@ -50,35 +51,22 @@ class Engine:
             Refusal: 400, `only` names a task that is not there.
         """
         keys = select(settings.get("tasks") or [], only)
-        run = Run(
-            run_id=self.workspace.new_id(),
-            run_name=name or settings.get("name") or "Untitled",
-            settings=settings,
-            parameters=dict(parameters or {}),
-            trigger=trigger,
-            run_type="JOB_RUN" if job else "SUBMIT_RUN",
-            start_time=self.timeline.now - round(ago_seconds * 1000),
-            job=job,
-            overriding=overriding or {},
-        )
-        run.rounds.append(Round(None, run.start_time))
         busy = job is not None and self._active(job) >= settings.get("max_concurrent_runs", 1)
-        self.workspace.runs[run.run_id] = run
-        if not busy:
-            self._begin(run, keys, started=run.start_time)
-        elif queue if queue is not None else (settings.get("queue") or {}).get("enabled"):
-            run.life_cycle_state = "QUEUED"
-            self._queued.append((run, keys))
-        else:
-            message = "Run was skipped because the maximum number of concurrent runs of its job was reached."
-            ending = Ending(
-                "SKIPPED",
-                "MAXIMUM_CONCURRENT_RUNS_REACHED",
-                "MAX_CONCURRENT_RUNS_EXCEEDED",
-                "CLIENT_ERROR",
-                message,
+        with self.timeline.moment():
+            run = Run(
+                run_id=self.workspace.new_id(),
+                run_name=name or settings.get("name") or "Untitled",
+                settings=settings,
+                parameters=dict(parameters or {}),
+                trigger=trigger,
+                run_type="JOB_RUN" if job else "SUBMIT_RUN",
+                start_time=self.timeline.now - round(ago_seconds * 1000),
+                job=job,
+                overriding=overriding or {},
             )
-            self._end(run, ending)
+            run.rounds.append(Round(None, run.start_time))
+            self.workspace.runs[run.run_id] = run
+            self._place(run, keys, busy=busy, queue=queue)
         return run
 
     def repair(
@@ -103,27 +91,15 @@ class Engine:
         if bool(rerun_tasks) == bool(rerun_all_failed_tasks):
             raise invalid("Exactly one of 'rerun_tasks' or 'rerun_all_failed_tasks' must be provided.")
         settings = run.job.settings if run.job and run.job.job_id in self.workspace.jobs else run.settings
-        tasks = settings.get("tasks") or []
-        known = {task["task_key"] for task in tasks}
-        latest = run.latest()
-        if rerun_tasks:
-            strangers = [key for key in rerun_tasks if key not in known]
-            if strangers:
-                raise invalid(f"Task '{strangers[0]}' does not exist in run {run.run_id}.")
-            keys = set(rerun_tasks)
-        else:
-            keys = {k for k, t in latest.items() if t.result not in GOOD | NOT_RUN} & known
-        if rerun_dependent_tasks:
-            keys |= dependants(tasks, keys)
-        if not keys:
-            raise invalid(f"Run {run.run_id} has no failed tasks to repair.")
+        keys = to_repair(run, settings.get("tasks") or [], rerun_tasks, dependent=rerun_dependent_tasks)
         repair_id = self.workspace.new_id()
-        run.rounds.append(Round(repair_id, self.timeline.now))
-        run.settings = settings
-        run.parameters = {**run.parameters, **(parameters or {})}
-        run.overriding = {**run.overriding, **(overriding or {})}
-        run.ending, run.end_time = None, None
-        self._begin(run, keys, started=self.timeline.now)
+        with self.timeline.moment():
+            run.rounds.append(Round(repair_id, self.timeline.now))
+            run.settings = settings
+            run.parameters = {**run.parameters, **(parameters or {})}
+            run.overriding = {**run.overriding, **(overriding or {})}
+            run.ending, run.end_time = None, None
+            self._begin(run, keys, started=self.timeline.now)
         return repair_id
 
     def cancel(self, run: Run) -> bool:
@@ -150,6 +126,24 @@ class Engine:
 
         self.tasks.after(run, CANCEL_SECONDS, stop)
         return True
+
+    def _place(self, run: Run, keys: set[str], *, busy: bool, queue: bool | None) -> None:
+        """Begin a new run, queue it, or skip it."""
+        if not busy:
+            self._begin(run, keys, started=run.start_time)
+        elif queue if queue is not None else (run.settings.get("queue") or {}).get("enabled"):
+            run.life_cycle_state = "QUEUED"
+            self._queued.append((run, keys))
+        else:
+            message = "Run was skipped because the maximum number of concurrent runs of its job was reached."
+            ending = Ending(
+                "SKIPPED",
+                "MAXIMUM_CONCURRENT_RUNS_REACHED",
+                "MAX_CONCURRENT_RUNS_EXCEEDED",
+                "CLIENT_ERROR",
+                message,
+            )
+            self._end(run, ending)
 
     def _check_latest(self, run: Run, latest_repair_id: int | None) -> None:
         latest = run.latest_repair_id
@@ -272,23 +266,3 @@ class Engine:
         for told in self.on_ended:
             told(run)
         self._dequeue(run.job)
-
-
-def select(tasks: list[Settings], only: list[str] | None) -> set[str]:
-    """The task keys that `only` picks: `key`, `+key` with what is upstream, `key+` with what is downstream.
-
-    Raises:
-        Refusal: 400, a task is not there.
-    """
-    known = {task["task_key"] for task in tasks}
-    if only is None:
-        return known
-    keys: set[str] = set()
-    for entry in only:
-        key = entry.removeprefix("+").removesuffix("+")
-        if key not in known:
-            raise invalid(f"Task '{key}' in field 'only' does not exist in the job.")
-        keys.add(key)
-        keys |= dependencies(tasks, {key}) if entry.startswith("+") else set()
-        keys |= dependants(tasks, {key}) if entry.endswith("+") else set()
-    return keys

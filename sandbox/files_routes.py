@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import posixpath
 from typing import Any
 
 from starlette.requests import Request
@@ -80,6 +81,25 @@ async def volume_file(request: Request) -> Response:
     if file is None or not path.startswith("/Volumes/"):
         raise Refusal(404, "NOT_FOUND", f"The file being accessed is not found: {path}.")
     return Response(file.content, media_type="application/octet-stream")
+
+
+async def volume_directory(request: Request) -> JSONResponse:
+    """GET fs/directories/...: a folder of a volume."""
+    box = box_of(request)
+    path = dbfs_path(request.path_params["path"])
+    found = children(box.workspace.files.dbfs, path)
+    if not found or not path.startswith("/Volumes/"):
+        raise Refusal(404, "NOT_FOUND", f"The directory being accessed is not found: {path}.")
+    contents = [
+        {
+            "path": name,
+            "name": posixpath.basename(name),
+            "is_directory": file is None,
+            **({"file_size": len(file.content), "last_modified": file.modified} if file else {}),
+        }
+        for name, file in found.items()
+    ]
+    return JSONResponse({"contents": contents})
 
 
 async def workspace_status(request: Request) -> JSONResponse:
@@ -187,6 +207,7 @@ def routes() -> list[Route]:
         Route("/api/2.0/dbfs/read", dbfs_read, methods=["GET"]),
         Route("/api/2.0/dbfs/put", dbfs_put, methods=["POST"]),
         Route("/api/2.0/fs/files/{path:path}", volume_file, methods=["GET", "HEAD"]),
+        Route("/api/2.0/fs/directories/{path:path}", volume_directory, methods=["GET"]),
         Route("/api/2.0/workspace/get-status", workspace_status, methods=["GET"]),
         Route("/api/2.0/workspace/export", workspace_export, methods=["GET"]),
         Route("/api/2.0/workspace/import", workspace_import, methods=["POST"]),

@@ -9,7 +9,6 @@ import urllib.parse
 from collections.abc import Iterator
 
 import pytest
-import requests
 from databricks.sdk.errors import InvalidParameterValue, NotFound
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import compute, workspace
@@ -149,13 +148,17 @@ def test_cluster_logs_may_go_to_a_volume(sandbox: Box) -> None:
     )
     (task,) = sandbox.client.jobs.get_run(run_id).tasks or []
     assert task.cluster_instance
-    path = f"/Volumes/main/logs/clusters/{task.cluster_instance.cluster_id}/driver/stderr"
-    answer = requests.get(
-        f"{sandbox.url}/api/2.0/fs/files{path}",
-        headers={"Authorization": f"Bearer {sandbox.token}"},
-        timeout=10,
+    folder = f"/Volumes/main/logs/clusters/{task.cluster_instance.cluster_id}/driver"
+    (entry,) = sandbox.client.files.list_directory_contents(folder)
+    assert (
+        entry.path == f"{folder}/stderr"
+        and entry.file_size == len("OutOfMemoryError")
+        and not entry.is_directory
     )
-    assert answer.content == b"OutOfMemoryError"
+    contents = sandbox.client.files.download(entry.path).contents
+    assert contents and contents.read() == b"OutOfMemoryError"
+    with pytest.raises(NotFound):
+        sandbox.client.files.download(f"{folder}/stdout")
 
 
 def test_cluster_events_tell_why_it_ended(sandbox: Box) -> None:

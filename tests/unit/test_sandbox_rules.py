@@ -12,12 +12,12 @@ import pytest
 from sandbox import job_settings
 from sandbox.clock import Clock, Timeline
 from sandbox.conditions import Situation, holds, reaches, size
-from sandbox.engine import select
 from sandbox.faults import Fault, Faults
 from sandbox.notebooks import cells, export_html
 from sandbox.refusal import Refusal
 from sandbox.runs import Ending, TaskRun, attempt_ending, run_ending, skipped
 from sandbox.script import Attempt, Conditions
+from sandbox.selection import select
 
 CHAIN = [
     {"task_key": "a"},

@@ -155,7 +155,7 @@ def test_cluster_logs_may_go_to_a_volume(sandbox: Box) -> None:
         and entry.file_size == len("OutOfMemoryError")
         and not entry.is_directory
     )
-    contents = sandbox.client.files.download(entry.path).contents
+    contents = sandbox.client.files.download(entry.path or "").contents
     assert contents and contents.read() == b"OutOfMemoryError"
     with pytest.raises(NotFound):
         sandbox.client.files.download(f"{folder}/stdout")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.actions import CHANGES_THE_WORLD, Proposal, payload_sha256
@@ -110,7 +110,7 @@ def _new_row(incident: IncidentModel, new: NewApproval, at: datetime) -> Approva
         payload_sha256=new.payload_sha256,
         original=proposal,
         original_sha256=new.payload_sha256,
-        approvers=list(new.approvers),
+        approvers=[name.strip() for name in new.approvers if name.strip()],
         rule=new.decided_by_rule,
         created_at=at,
         expires_at=at + timedelta(seconds=new.ttl_seconds),
@@ -162,11 +162,13 @@ async def expire(
     return view(row, claimed)
 
 
-async def supersede(session: AsyncSession, incident_id: str, why: str, at: datetime) -> list[str]:
+async def supersede(
+    session: AsyncSession, incident_id: str, why: str, at: datetime, *, only: str | None = None
+) -> list[str]:
     """Close what is open: pending rows, and approved ones whose action was never begun; the ids closed.
 
     Rows with a claim stay, and so do approved messages to people: those need no claim and may have been sent.
-    The incident is locked.
+    With `only`, nothing but that row is closed. The incident is locked.
     """
     unused = and_(ApprovalModel.status.in_(AUTHORISES), ApprovalModel.action.in_(CHANGES_THE_WORLD))
     statement = (
@@ -175,6 +177,7 @@ async def supersede(session: AsyncSession, incident_id: str, why: str, at: datet
             ApprovalModel.incident_id == incident_id,
             or_(ApprovalModel.status == ApprovalStatus.PENDING, unused),
             ~is_claimed(),
+            true() if only is None else ApprovalModel.id == only,
         )
         .values(status=ApprovalStatus.SUPERSEDED)
         .returning(ApprovalModel.id)

@@ -35,7 +35,7 @@ OUTCOMES: Mapping[str, Status] = {
     "muted": Status.MUTED,
 }
 #: Facts that have a column of their own.
-COLUMNS = frozenset({"attempt", "graph_version", "trace_run_id"})
+COLUMNS = frozenset({"attempt", "graph_version", "trace_run_id", "note"})
 SUMMARY_CHARS = 300
 
 
@@ -172,6 +172,8 @@ def update(row: IncidentModel, status: Status | None, facts: Mapping[str, Any], 
         row.status = status
     if status is Status.VERIFYING and row.outcome is None:
         row.wake_at = at
+    elif status is Status.BROKEN:
+        row.wake_at = None  # what is broken waits for a person
     row.updated_at = at
 
 

@@ -98,7 +98,7 @@ class IncidentModel(Base):
         Index(None, "fingerprint"),
         Index(None, "failure_class", "action"),
         # What the watcher sweeps: few rows, however many incidents there are.
-        Index("ix_incidents_due", "wake_at", postgresql_where=text("outcome IS NULL")),
+        Index("ix_incidents_due", "wake_at", postgresql_where=text("finished_at IS NULL")),
     )
 
     id: Mapped[str] = mapped_column(CleanText, primary_key=True)

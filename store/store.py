@@ -2,73 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.approvals import Claim, ClaimRequest, NewApproval
 from core.errors import NotFound
 from core.incident import Approval, Decision, Reviewer, Status
 from core.run import RunFacts
 from store import approvals, artifacts, claims, decisions, events, incidents, outbox, stats
-from store.clock import Clock
-from store.decisions import Answer, CheckEdit
-from store.engine import Database, raw_connection
-from store.leases import Lease
+from store.decisions import Answer
+from store.engine import raw_connection
+from store.interventions import Interventions
 from store.models import IncidentModel
 from store.views import Incident
 
-#: `wake(raw_connection, incident_id)` queues a look at the incident, within the transaction of that connection.
-Wake = Callable[[Any, str], Awaitable[None]]
 
-
-class Store:
-    """Implements `nodes.context.Store`. Every method raises StoreUnavailable while Postgres is away.
-
-    Args:
-        db: Where the rows are.
-        clock: What time it is (leases go by the database's own clock).
-        wake: Queues a look at an incident.
-        check_edit: Holds edited parameters against the policy.
-        graph_version: Recorded with each thread that is bound.
-        lease: When given, writes about the incident are refused as soon as the lease went to another.
-    """
-
-    def __init__(
-        self,
-        db: Database,
-        clock: Clock,
-        wake: Wake,
-        *,
-        check_edit: CheckEdit,
-        graph_version: str = "",
-        lease: Lease | None = None,
-    ) -> None:
-        self._db = db
-        self._clock = clock
-        self._wake = wake
-        self._check_edit = check_edit
-        self._graph_version = graph_version
-        self._lease = lease
-
-    def under(self, lease: Lease) -> Store:
-        """The same store, fenced by a lease."""
-        fenced = copy.copy(self)
-        fenced._lease = lease
-        return fenced
-
-    @asynccontextmanager
-    async def _changing(
-        self, incident_id: str, *, fenced: bool = True
-    ) -> AsyncIterator[tuple[AsyncSession, IncidentModel, datetime]]:
-        """A transaction with the incident's row locked, and its time."""
-        async with self._db.transaction() as session:
-            row = await incidents.lock(session, incident_id, self._lease if fenced else None)
-            yield session, row, self._clock.now()
+class Store(Interventions):
+    """Implements `nodes.context.Store`, and what people may do to an incident (`Interventions`)."""
 
     # The incident
 
@@ -208,6 +159,14 @@ class Store:
             await incidents.lock(session, incident_id, self._lease)
             row, claimed = await approvals.lock(session, approval_id)
             return await approvals.expire(session, row, claimed, now, self._clock.now())
+
+    async def supersede(self, approval_id: str, *, why: str = "the run changed meanwhile") -> Approval:
+        """Close a row that is open and not acted on; any other is returned as it is. Raises: NotFound."""
+        async with self._db.transaction() as session:
+            incident_id = await approvals.incident_of(session, approval_id)
+            await incidents.lock(session, incident_id, self._lease)
+            await approvals.supersede(session, incident_id, why, self._clock.now(), only=approval_id)
+            return await approvals.get(session, approval_id)
 
     # Acting
 

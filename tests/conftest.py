@@ -1,0 +1,14 @@
+"""Fixtures for every test."""
+
+from __future__ import annotations
+
+from tests.postgres import (
+    database,
+    database_url,
+    empty_database_url,
+    open_folder,
+    own_postgres,
+    postgres_url,
+)
+
+__all__ = ["database", "database_url", "empty_database_url", "open_folder", "own_postgres", "postgres_url"]

@@ -1,0 +1,162 @@
+"""A real PostgreSQL for the tests: one server for a whole run, a migrated database of its own for each test.
+
+With pytest-xdist all workers share the server: the first that needs it starts it, the last that leaves stops it.
+What a killed run left behind is stopped and removed by the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from filelock import FileLock
+from psycopg import sql
+
+from store.embedded import DATABASE, EmbeddedPostgres, running_url
+from store.engine import Database
+from store.migrate import migrate
+
+#: Nothing here has to survive a power cut.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "300",
+    "shared_buffers": "64MB",
+}
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of the run's server, at its migrated template database. Don't connect to that one."""
+    home = Path(tempfile.gettempdir()) / f"pitstop-tests-{os.getuid()}"
+    home.mkdir(exist_ok=True)
+    home.chmod(0o755)
+    run = home / (os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex)
+    with FileLock(home / "lock"):
+        _remove_left_over(home, run)
+        url = _join(run)
+    try:
+        yield url
+    finally:
+        with FileLock(home / "lock"):
+            _leave(run)
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """The address of a fresh, migrated database, dropped after the test."""
+    name = f"t{os.getpid()}_{next(_numbers)}"
+    with _admin(postgres_url) as connection:
+        create = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
+        connection.execute(sql.SQL(create).format(sql.Identifier(name), sql.Identifier(DATABASE)))
+    yield _named(postgres_url, name)
+    with _admin(postgres_url) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """The address of a fresh database with nothing in it, dropped after the test."""
+    name = f"e{os.getpid()}_{next(_numbers)}"
+    with _admin(postgres_url) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield _named(postgres_url, name)
+    with _admin(postgres_url) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A pool of ten connections to the test's database."""
+    db = Database(database_url, pool_size=10)
+    yield db
+    await db.close()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can enter: pytest's own are closed to the user that Postgres runs as."""
+    folder = Path(tempfile.mkdtemp(prefix="pitstop-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_postgres(open_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server of the test's own, to be killed; not migrated."""
+    server = EmbeddedPostgres(open_folder / "data", settings=FAST)
+    server.start()
+    yield server
+    server.ensure_running()
+    server.stop()
+
+
+def _join(run: Path) -> str:
+    """Start the run's server if nobody has, and count in."""
+    run.mkdir(exist_ok=True)
+    run.chmod(0o755)
+    _users(run, add=True)
+    url = running_url(run)
+    if url is None:
+        server = EmbeddedPostgres(run, settings=FAST)
+        url = server.start()
+        migrate(url)
+        server.cluster.unlock()  # whoever leaves last takes the lock again to stop it
+    return url
+
+
+def _leave(run: Path) -> None:
+    """Count out, and stop the server if nobody is left."""
+    if not _users(run, add=False):
+        _remove(run)
+
+
+def _users(run: Path, *, add: bool) -> list[int]:
+    """The living processes that use the run's server, with this one added or removed."""
+    path = run / "users.json"
+    pids = set(json.loads(path.read_text())) if path.exists() else set()
+    pids = {pid for pid in pids if _lives(pid)} - {os.getpid()} | ({os.getpid()} if add else set())
+    path.write_text(json.dumps(sorted(pids)))
+    return sorted(pids)
+
+
+def _remove_left_over(home: Path, mine: Path) -> None:
+    for run in home.iterdir():
+        users = run / "users.json"
+        if run.is_dir() and run != mine:
+            pids = json.loads(users.read_text()) if users.exists() else []
+            if not any(_lives(pid) for pid in pids):
+                _remove(run)
+
+
+def _remove(run: Path) -> None:
+    if running_url(run) is not None:
+        server = EmbeddedPostgres(run, settings=FAST)
+        server.start()
+        server.stop()
+    shutil.rmtree(run, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def _admin(url: str) -> contextlib.AbstractContextManager[psycopg.Connection]:
+    return psycopg.connect(_named(url, "postgres"), autocommit=True)
+
+
+def _named(url: str, database: str) -> str:
+    return url.rpartition("/")[0] + "/" + database

@@ -7,12 +7,10 @@ A job only says "look at this id": what to do is read from rows, so a job that r
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import sqlalchemy.exc
@@ -20,7 +18,6 @@ import structlog
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException, JobAborted
 from procrastinate.jobs import Job
-from procrastinate.worker import Worker
 
 from core.errors import KnowledgeUnavailable, LeaseLost, PitstopError, StoreUnavailable, WorkspaceUnavailable
 
@@ -34,9 +31,6 @@ FIRST_WAIT_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 300.0
 #: How often a job that failed for an unexpected reason is tried before a person is told.
 BUG_ATTEMPTS = 3
-#: How long a finished job may take to be written down as finished before it counts as lost.
-LOST_AFTER_SECONDS = 15.0
-FETCH_SECONDS = 2.0
 
 #: Weather: worth trying for as long as it takes.
 PASSING: tuple[type[Exception], ...] = (
@@ -161,16 +155,64 @@ async def _defer(app: App, name: str, lock: str, connection: Any | None, **kwarg
         raise StoreUnavailable("The queue can't be written.", hint="Postgres is away; try again.") from error
 
 
+async def job_counts(app: App) -> list[dict[str, Any]]:
+    """How many jobs there are: rows of `task`, `status`, `count`.
+
+    Raises:
+        StoreUnavailable: Postgres is away.
+    """
+    query = (
+        "SELECT task_name AS task, status::text AS status, count(*) AS count FROM procrastinate_jobs "
+        "WHERE queue_name = %(queue)s GROUP BY task_name, status"
+    )
+    return await _read(app, query, queue=QUEUE)
+
+
+async def queued(app: App, incident_ids: Collection[str]) -> set[str]:
+    """Those of the incidents that somebody will look at, or is looking at: jobs that wait or run.
+
+    Raises:
+        StoreUnavailable: Postgres is away.
+    """
+    query = (
+        "SELECT DISTINCT lock FROM procrastinate_jobs "
+        "WHERE task_name = 'advance' AND status IN ('todo', 'doing') AND lock = ANY(%(locks)s)"
+    )
+    return {row["lock"] for row in await _read(app, query, locks=list(incident_ids))}
+
+
+async def drop_old_jobs(app: App, *, hours: int) -> None:
+    """Delete jobs that ended, well or not, more than `hours` ago.
+
+    Raises:
+        StoreUnavailable: Postgres is away.
+    """
+    try:
+        await app.job_manager.delete_old_jobs(
+            nb_hours=hours, queue=QUEUE, include_failed=True, include_cancelled=True, include_aborted=True
+        )
+    except ConnectorException as error:
+        raise StoreUnavailable("The queue can't be written.", hint="Postgres is away; try again.") from error
+
+
+async def _read(app: App, query: LiteralString, **values: Any) -> list[dict[str, Any]]:
+    try:
+        return await app.connector.execute_query_all_async(query, **values)
+    except ConnectorException as error:
+        raise StoreUnavailable("The queue can't be read.", hint="Postgres is away; try again.") from error
+
+
 async def put_back_stalled(app: App, *, stalled_seconds: float) -> list[int]:
     """Put jobs of workers that died (no heartbeat for `stalled_seconds`) back into the queue; their ids.
 
     Procrastinate itself puts back nothing: after a kill -9 the job stays `doing`, its lock blocking the next.
     """
     jobs = await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=stalled_seconds)
-    return [job.id for job in jobs if job.id is not None and await _put_back(app, job.id)]
+    return [job.id for job in jobs if job.id is not None and await put_back(app, job.id)]
 
 
-async def _put_back(app: App, job_id: int) -> bool:
+async def put_back(app: App, job_id: int) -> bool:
+    """Let a job that is `doing` be taken again; False when it is not `doing` any more."""
     try:
         await app.job_manager.retry_job_by_id_async(job_id=job_id, retry_at=datetime.now(UTC))
     except ConnectorException as error:  # another was faster, or Postgres is away: the next round sees
@@ -178,104 +220,3 @@ async def _put_back(app: App, job_id: int) -> bool:
         return False
     log.warning("queue.put_back", job_id=job_id)
     return True
-
-
-@dataclass
-class Finished:
-    """Worker middleware that remembers when each job's code ended.
-
-    A job whose end could not be written (Postgres was away just then) stays `doing` under a worker that
-    lives, so no heartbeat betrays it; `put_back_lost` finds it by this.
-    """
-
-    ended: dict[int, float] = field(default_factory=dict)
-
-    async def __call__(
-        self, call_next: Callable[[], Awaitable[Any]], context: JobContext, worker: Worker
-    ) -> Any:
-        """Run one job and note its end."""
-        self.ended.pop(context.job.id or 0, None)
-        try:
-            return await call_next()
-        finally:
-            if context.job.id is not None:
-                self.ended[context.job.id] = time.monotonic()
-
-    async def put_back_lost(self, app: App) -> list[int]:
-        """Put back jobs that ended here a while ago and are still `doing`; their ids."""
-        limit = time.monotonic() - LOST_AFTER_SECONDS
-        old = [job_id for job_id, ended in self.ended.items() if ended < limit]
-        lost = []
-        if old:
-            rows = await app.connector.execute_query_all_async(
-                "SELECT id FROM procrastinate_jobs WHERE id = ANY(%(ids)s) AND status = 'doing'", ids=old
-            )
-            lost = [row["id"] for row in rows if await _put_back(app, row["id"])]
-        for job_id in old:
-            del self.ended[job_id]
-        return lost
-
-
-async def work(
-    app: App,
-    handlers: Handlers,
-    stop: asyncio.Event,
-    *,
-    concurrency: int,
-    heartbeat_seconds: float,
-    stalled_seconds: float,
-    grace_seconds: float = 20.0,
-) -> None:
-    """Run jobs until `stop` is set, across any outage of Postgres.
-
-    Jobs that are still running `grace_seconds` after `stop` are cancelled and put back.
-    """
-    wait = 1.0
-    while not stop.is_set():
-        finished = Finished()
-        worker = Worker(
-            app=app,
-            queues=[QUEUE],
-            name="pitstop",
-            concurrency=concurrency,
-            fetch_job_polling_interval=FETCH_SECONDS,
-            shutdown_graceful_timeout=grace_seconds,
-            delete_jobs="successful",
-            additional_context={"handlers": handlers},
-            install_signal_handlers=False,
-            update_heartbeat_interval=heartbeat_seconds,
-            stalled_worker_timeout=stalled_seconds,
-            worker_middleware=[finished],
-        )
-        began = time.monotonic()
-        try:
-            await _run_until(worker, finished, stop, check_seconds=heartbeat_seconds)
-        except (ConnectorException, psycopg.OperationalError) as error:
-            # A worker ends itself when its heartbeat can't be written; what it ran is put back as stalled.
-            log.warning("queue.away", error=str(error.__cause__ or error))
-        wait = 1.0 if time.monotonic() - began > 60 else min(30.0, wait * 2)
-        await _sleep(stop, wait)
-
-
-async def _run_until(
-    worker: Worker, finished: Finished, stop: asyncio.Event, *, check_seconds: float
-) -> None:
-    running = asyncio.create_task(worker.run(), name="queue worker")
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        while not running.done():
-            await asyncio.wait(
-                {running, stopping}, timeout=check_seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-            if stop.is_set():
-                break
-            await finished.put_back_lost(worker.app)
-    finally:
-        stopping.cancel()
-        worker.stop()
-        await running
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

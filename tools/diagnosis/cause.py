@@ -1,0 +1,94 @@
+"""Puts the root cause into a sentence: the class's template, filled with what the evidence says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from knowledge.catalogue import FailureClass
+from knowledge.catalogue.model import placeholders
+from tools.diagnosis.units import Unit
+
+_MESSAGE = 260
+_FACT = 160
+#: Where a message's first statement ends and a query plan, a stack or advice begins.
+_REST = re.compile(
+    r"\s*(?:;\s*line \d+ pos \d+|;\s*'|\s==\s*SQL|\n\s*'\w+ |\nDriver stacktrace|\n\s*at |JVM stacktrace|\n\n|Traceback \(|"
+    r"\s*If necessary set |\s*SQLSTATE: ?\w{5}).*",
+    re.DOTALL,
+)
+_STAGE = re.compile(r"^Job aborted due to stage failure: .*?most recent failure: Lost task [^)]*\)(?: \([^)]*\))?: ", re.DOTALL)
+_FRAME_LINE = 'File "[^"\n]*{name}", line (\\d+)'
+_COMMAND = re.compile(r"(?:File )?<command-(\d+)>(?::|, line )(\d+)")
+
+
+def facts_of(failure_class: FailureClass, units: Iterable[Unit]) -> dict[str, str]:
+    """What the evidence says, by the class's own patterns; the first unit that says it counts."""
+    units = list(units)
+    found: dict[str, str] = {}
+    for name, patterns in failure_class.facts.items():
+        value = _first(patterns, units)
+        if value:
+            found[name] = value
+    return found
+
+
+def _first(patterns: Iterable[str], units: list[Unit]) -> str:
+    compiled = [re.compile(pattern) for pattern in patterns]
+    for texts in ([u.text for u in units], [u.frame for u in units]):
+        for text in texts:
+            for pattern in compiled:
+                match = pattern.search(text)
+                if match and (value := next((g for g in match.groups() if g), "")):
+                    return _tidy(value)
+    return ""
+
+
+def _tidy(value: str) -> str:
+    value = " ".join(value.split()).strip(" `'\"»«,;:")
+    return value.replace("`.`", ".").replace("`", "")[:_FACT]
+
+
+def sentence(failure_class: FailureClass, facts: Mapping[str, str], unit: Unit | None) -> str:
+    """The root cause: the first of the class's templates whose facts are all known."""
+    known = {**facts, "where": where(unit), "message": _message(unit), "exception": _exception(unit)}
+    template = next((t for t in failure_class.cause if placeholders(t) <= known.keys()), failure_class.cause[-1])
+    text = template
+    for name in placeholders(template):
+        text = text.replace("{" + name + "}", known[name])
+    text = re.sub(r"([.:!?])\.$", r"\1", " ".join(text.split()))
+    return text[:1].upper() + text[1:]
+
+
+def where(unit: Unit | None) -> str:
+    """The place in the user's own code, as a person would say it."""
+    if unit is None or unit.block is None:
+        return "the run"
+    for cause in (*[c for c in unit.block.chain if c.line == unit.line_start], *reversed(unit.block.chain)):
+        for frame in reversed(cause.user_frames):
+            file = frame.rsplit(":", 1)[0]
+            line = re.search(_FRAME_LINE.format(name=re.escape(file)), unit.block.text)
+            name = file.rsplit("/", 1)[-1]
+            if name:
+                return f"{name} (line {line[1]})" if line else name
+    command = _COMMAND.search(unit.block.text)
+    return f"notebook cell {command[1]} (line {command[2]})" if command else "the run"
+
+
+def _exception(unit: Unit | None) -> str:
+    return unit.exception.rsplit(".", 1)[-1] if unit and unit.exception else "an error"
+
+
+def _message(unit: Unit | None) -> str:
+    """The message in one line, without plans and stacks; with the exception's name where it says little."""
+    if unit is None:
+        return "nothing was logged"
+    raw = _STAGE.sub("", unit.message or unit.text).strip()
+    text = " ".join(_REST.sub("", raw).split()) or " ".join(raw.split())
+    if len(text) > _MESSAGE:
+        text = text[:_MESSAGE].rsplit(" ", 1)[0] + " [...]"
+    text = text.rstrip(" .;:")
+    if unit.exception and (len(text) < 25 or not text):
+        name = _exception(unit)
+        text = f"{name}: {text}" if text and not text.startswith(name) else (text or name)
+    return text or "nothing was said"

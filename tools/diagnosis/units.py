@@ -1,0 +1,173 @@
+"""Cuts a case into the units that rules are held against: one exception, one message, one event, one code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from tools.diagnosis.case import Case, TaskCase, event_lines
+from tools.log_reader import Block
+
+_CONDITION = re.compile(r"\[([A-Z][A-Z0-9]*(?:[_.][A-Z0-9_]+)+)\]")
+_SQLSTATE = re.compile(r"SQL ?STATE ?[:=(\[]* ?\(?([0-9A-Z]{5})\b", re.IGNORECASE)
+_CODE = re.compile(r"\b[A-Z][A-Z0-9]{2,}(?:_[A-Z0-9]+)+\b|(?<=reason=)[A-Z]{3,}|(?<=code=)[A-Z]{3,}")
+#: Rules see at most so much of a message: what names a failure stands at its beginning or its end.
+_TEXT = 3000
+_CUT = 2400
+#: What the parts of a chain weigh against its decisive exception: what is below it said nothing, what is above
+#: only passes on, but may say what the other side was.
+_ABOVE, _BELOW = 0.86, 0.7
+#: Messages that say that something failed and nothing else.
+_EMPTY = re.compile(
+    r"^\W*(?:Workload failed, see run output for details|Task \S+ failed(?: with message)?|Run failed|Workload failed"
+    r"|Job run failed|FAILED|INTERNAL_ERROR)\W*$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One thing that a rule can be held against. `weight` (0..1) is how likely it is the primary failure."""
+
+    text: str
+    weight: float
+    exception: str = ""
+    message: str = ""
+    condition: str = ""
+    sqlstate: str = ""
+    codes: frozenset[str] = frozenset()
+    termination: str = ""
+    exit_code: str = ""
+    kind: str = ""
+    block: Block | None = None
+    #: Where the unit's own lines are.
+    source: str = ""
+    line_start: int = 1
+    line_end: int = 1
+    shown: str = ""
+    task_key: str = ""
+    decisive: bool = True
+
+    @cached_property
+    def lowered(self) -> str:
+        return self.text.lower()
+
+    @cached_property
+    def frame(self) -> str:
+        """The whole block around the unit: its stack and its code lines."""
+        return self.block.text if self.block else self.text
+
+    @cached_property
+    def frame_lowered(self) -> str:
+        return self.frame.lower()
+
+    @property
+    def recovered(self) -> bool:
+        return bool(self.block and self.block.recovered)
+
+
+def units_of(case: Case) -> list[Unit]:
+    """All units of a case, those of every task."""
+    return [unit for task in case.tasks for unit in _task_units(task)]
+
+
+def _task_units(task: TaskCase) -> Iterator[Unit]:
+    for reading in task.readings:
+        for block in reading.blocks:
+            yield from _block_units(block, task.task_key)
+    lines = event_lines(task.events)
+    for number, line in enumerate(lines, 1):
+        yield Unit(
+            line, 0.8, message=line, codes=codes_in(line), kind="cluster_event", source="cluster_events", line_start=number,
+            line_end=number, shown=line, task_key=task.task_key,
+        )
+    for code in task.termination:
+        yield Unit(
+            code, 0.8, message=code, termination=code, kind="termination", source="run", shown=f"termination: {code}",
+            task_key=task.task_key,
+        )
+    if task.exit_code:
+        yield Unit(task.exit_code, 0.6, exit_code=task.exit_code, kind="exit_code", task_key=task.task_key)
+
+
+def _block_units(block: Block, task_key: str) -> Iterable[Unit]:
+    if _EMPTY.match(block.message or block.text):
+        return
+    if not block.chain:
+        yield _plain_unit(block, task_key)
+        return
+    root = _decisive_index(block)
+    for index, cause in enumerate(block.chain):
+        if not cause.exception and not cause.message:
+            continue
+        factor = 1.0 if index == root else _ABOVE if index < root else _BELOW
+        text = _cut(f"{cause.exception or ''}: {cause.message}" if cause.exception else cause.message)
+        whole = block if index == root else None
+        yield Unit(
+            text=text,
+            weight=block.weight * factor,
+            exception=cause.exception or "",
+            message=cause.message,
+            condition=_first(_CONDITION, cause.message) or ((whole.error_class or "") if whole else ""),
+            sqlstate=_first(_SQLSTATE, cause.message) or ((whole.sqlstate or "") if whole else ""),
+            codes=codes_in(text),
+            kind=block.kind,
+            block=block,
+            source=block.source,
+            line_start=cause.line,
+            line_end=max(cause.line, cause.line_end),
+            shown=cause.text,
+            task_key=task_key,
+            decisive=index == root,
+        )
+
+
+def _plain_unit(block: Block, task_key: str) -> Unit:
+    """A block without a chain: its exception and message when it has one, else its text."""
+    text = f"{block.exception}: {block.message}" if block.exception else (block.message or block.text)
+    if block.text and block.text not in text and len(block.text) < _TEXT:
+        text = f"{text}\n{block.text}"
+    start, end = block.decisive if block.decisive[0] else (block.line_start, block.line_end)
+    return Unit(
+        text=_cut(text),
+        weight=block.weight,
+        exception=block.exception or "",
+        message=block.message or block.text,
+        condition=block.error_class or _first(_CONDITION, text),
+        sqlstate=block.sqlstate or _first(_SQLSTATE, text),
+        codes=codes_in(text),
+        kind=block.kind,
+        block=block,
+        source=block.source,
+        line_start=start,
+        line_end=max(start, end),
+        shown=block.text,
+        task_key=task_key,
+    )
+
+
+def _decisive_index(block: Block) -> int:
+    """Which exception of the chain the reader holds for the decisive one."""
+    for index, cause in enumerate(block.chain):
+        if cause.line == block.decisive[0] and cause.exception == block.exception and cause.message == block.message:
+            return index
+    for index in range(len(block.chain) - 1, -1, -1):
+        if block.chain[index].exception == block.exception:
+            return index
+    return len(block.chain) - 1
+
+
+def codes_in(text: str) -> frozenset[str]:
+    """Words in capitals with underscores, such as the codes of cluster events."""
+    return frozenset(_CODE.findall(text[:_TEXT]))
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return found[1] if found else ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _TEXT else f"{text[:_CUT]} [...] {text[-(_TEXT - _CUT) :]}"

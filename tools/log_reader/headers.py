@@ -49,7 +49,10 @@ _TIMES = (
     r"(?P<clock>\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)(?=[\s|\]])",
 )
 _TIME = re.compile(r"[\[(<]{0,2}(?:" + "|".join(_TIMES) + r")[\])>]?")
-_LEVEL = re.compile(rf"(?<![\w./-])(?:{_LEVELS}|[Ee]rror|[Ww]arning|[Ii]nfo|[Dd]ebug|warn|fatal)(?![\w./-])")
+_LEVEL = re.compile(
+    rf"(?<![\w./-])(?:{_LEVELS})(?![\w./-])|\[(?:error|warn|warning|info|debug|notice|crit|alert|emerg|fatal|trace)\]"
+    r"|(?<=[ |])(?:error|warn|warning|info|debug|fatal|trace)(?=[:|\t]| - )"
+)
 #: A line that has no time but is plainly a logger's: `ERROR:root:...`, `[ERROR] ...`, `WARN  o.a.s.X - ...`.
 _BARE = re.compile(
     rf"\[?(?P<level>{_LEVELS}|error|warning|warn|info|debug)\]?(?::(?P<name>[\w.]+):| (?=[\[\w]))|\[(?P<app>\w+)\] (?P<level2>{_LEVELS}) \|"
@@ -107,7 +110,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def _level_name(name: str) -> str:
-    name = name.upper()
+    name = name.strip("[]").upper()
     return _LEVEL_NAMES.get(name, name)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from tools.log_reader.blocks import Line, Reading
+from tools.log_reader.blocks import Block, Line, Reading
 from tools.log_reader.collect import Collected, Collector
 from tools.log_reader.extract import block_of
 from tools.log_reader.fingerprint import fingerprint
@@ -67,10 +69,12 @@ def _reading(collected: Collected, source: str, good: Templates | None) -> Readi
         if block is not None:
             reading.blocks.append(block)
             done = max(block.line_end, place.number)
-    weigh(reading.blocks, collected.lines)
-    _look_at_tail(reading, collected, source)
+    known = _known(good) if good is not None else None
+    weigh(reading.blocks, collected.lines, known)
+    _look_at_tail(reading, collected, good)
     for block in reading.blocks:
         block.fingerprint = fingerprint(block)
+    reading.templates = _templates(reading.blocks)
     reading.head = _lines(collected.head, 1)[:_EXCERPT_LINES]
     reading.tail = _lines(collected.tail, collected.tail_line)[-_EXCERPT_LINES:]
     ranked = primary([reading])
@@ -78,16 +82,37 @@ def _reading(collected: Collected, source: str, good: Templates | None) -> Readi
     return reading
 
 
-def _look_at_tail(reading: Reading, collected: Collected, source: str) -> None:
+def _known(good: Templates) -> Callable[[Block], bool]:
+    """Whether the good run's log holds a block's decisive line, or the line it begins with."""
+
+    def known(block: Block) -> bool:
+        first = block.text.split("\n", 1)[0]
+        said = [cause.text.split("\n", 1)[0] for cause in block.chain if cause.line == block.decisive[0]]
+        return all(good.knows(line[:_LINE_CHARS]) for line in (said[:1] or [first]))
+
+    return known
+
+
+def _look_at_tail(reading: Reading, collected: Collected, good: Templates | None) -> None:
     """Where nothing found weighs much, add what sounds like an error at the log's end."""
     if max((block.weight for block in reading.blocks), default=0.0) >= _WEIGHTY:
         return
     lines = [decode(line) for line in collected.tail.removesuffix(b"\n").split(b"\n")]
+    known = good.knows if good is not None else None
     covered = {n for block in reading.blocks for n in range(block.line_start, block.line_end + 1)}
     more = [
-        block for block in tail_blocks(lines, collected.tail_line, source) if block.line_start not in covered
+        block for block in tail_blocks(lines, collected.tail_line, reading.source, known) if block.line_start not in covered
     ]
     reading.blocks = sorted([*reading.blocks, *more], key=lambda block: block.line_start)
+
+
+def _templates(blocks: Sequence[Block]) -> dict[str, int]:
+    """How many blocks begin with each template, by the template's text."""
+    templates = Templates()
+    counts: Counter[str] = Counter()
+    for block in blocks:
+        counts[" ".join(templates.signature(block.text.split("\n", 1)[0]))[:_LINE_CHARS]] += 1
+    return dict(counts.most_common())
 
 
 def _lines(data: bytes, first: int) -> list[Line]:

@@ -6,6 +6,7 @@ The context is bound at build time and never checkpointed.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from core.actions import Proposal
@@ -87,6 +88,10 @@ class Actions(Protocol):
 class Investigator(Protocol):
     """Reads evidence and names causes (catalogue, and a model where one is configured)."""
 
+    def clean(self, run: RunFacts) -> RunFacts:
+        """The run with every text in it redacted."""
+        ...
+
     def redact(self, output: RawOutput, task: TaskFacts, run: RunFacts) -> tuple[TaskOutput, dict[str, str]]:
         """The bounded, redacted output, and the redacted whole texts to keep as artifacts (name -> text)."""
         ...
@@ -120,8 +125,12 @@ class Investigator(Protocol):
         attempt: int,
         low_support: bool,
         tried: Sequence[dict[str, Any]] = (),
+        jobs: Mapping[str, int] = MappingProxyType({}),
     ) -> Proposal:
-        """The one action to propose, its parameters derived from the run's own settings, clamped by the rules."""
+        """The one action to propose, its parameters derived from the run's own settings, clamped by the rules.
+
+        `jobs` has the ids of producers that the policy knows by name only.
+        """
         ...
 
     def answer(self, diagnosis: Diagnosis) -> str:

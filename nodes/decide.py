@@ -107,7 +107,16 @@ async def _proposal(
         attempt=state["attempt"],
         low_support=state.get("low_support", False),
         tried=state.get("tried", []),
+        jobs=await _producing_jobs(ctx, diagnosis, rules),
     )
+
+
+async def _producing_jobs(ctx: Context, diagnosis: Diagnosis, rules: Rules) -> dict[str, int]:
+    """The ids of the jobs that the policy names, by name only, for what the diagnosis says is missing."""
+    producers = [rules.producer_of(value) for value in diagnosis.facts.values() if value]
+    names = {p.job_name for p in producers if p and p.job_id is None and p.job_name}
+    found = {name: await ctx.workspace.find_job(name) for name in sorted(names)}
+    return {name: job_id for name, job_id in found.items() if job_id is not None}
 
 
 async def _record(state: State, ctx: Context, proposal: Proposal) -> None:

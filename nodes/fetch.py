@@ -31,7 +31,7 @@ async def fetch(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     thread_id = runtime.execution_info.thread_id if runtime.execution_info else None
     incident_id = state.get("incident_id")
     try:
-        run = await ctx.workspace.run(await _run_id(state, ctx))
+        run = ctx.investigator.clean(await ctx.workspace.run(await _run_id(state, ctx)))
     except RunNotFound as error:
         return await _nothing_to_do(ctx, incident_id, str(error))
     rules = ctx.policy.rules_for(run.job_name, run.tags)

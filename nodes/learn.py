@@ -13,7 +13,7 @@ _NOTHING_LEARNT = frozenset({"muted", "refused", "closed"})
 
 
 async def learn(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
-    """Finish the incident, remember it for `retrieve`, and tell those who approved how it ended.
+    """Finish the incident and remember it for `retrieve`.
 
     Success counts only when verified; rejections and edits are kept as feedback on the proposal.
     """

@@ -60,18 +60,29 @@ async def _answered(
 async def _follow(state: State, ctx: Context, approval: Approval) -> dict[str, Any]:
     """Where a decided row leads."""
     revision = state.get("revision", 1)
+    if approval.decided_by and approval.channel != "policy":
+        # What a person thought of the proposal goes to the traced run it came from.
+        await ctx.store.notify(approval.incident_id, "feedback", ["langsmith"], key=f"feedback/{approval.id}")
     if approval.status in AUTHORISES:
         return {"route": "act", "proposal": approval.proposal.model_dump(mode="json")}
     if approval.status is ApprovalStatus.RESPONDED:
         return {"route": "analyze", "hint": approval.comment[:2000], "revision": revision + 1}
     if approval.status is ApprovalStatus.SUPERSEDED:
-        return {"route": "fetch", "revision": revision + 1}
+        return await _superseded(ctx, approval, revision)
     if approval.status is ApprovalStatus.EXPIRED:
         return _expired(state, ctx, approval)
     if approval.then == "terminate":
         stop = await ctx.store.propose(_stop(state, approval))
         return {"route": "act", "approval_id": stop.id, "proposal": stop.proposal.model_dump(mode="json")}
     return {"route": "learn", "outcome": "taken_over" if approval.then == "take_over" else "rejected"}
+
+
+async def _superseded(ctx: Context, approval: Approval, revision: int) -> dict[str, Any]:
+    """A person muted the incident or took it over, or the run was repaired by somebody: look again."""
+    row = await ctx.store.incident(approval.incident_id)
+    if row.taken_over_by or row.muted:
+        return {"route": "learn", "outcome": "taken_over" if row.taken_over_by else "muted"}
+    return {"route": "fetch", "revision": revision + 1}
 
 
 def _expired(state: State, ctx: Context, approval: Approval) -> dict[str, Any]:

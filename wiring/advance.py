@@ -9,18 +9,21 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+from uuid import uuid4
 
 import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Interrupt, StateSnapshot
-from store.leases import Lease, Leases
+from langsmith.utils import tracing_is_enabled
 
 from core.errors import RunNotFound, WorkspaceRefused
 from core.incident import FINISHED, ApprovalStatus, Status
 from graph.build import build
-from nodes.context import Context
+from nodes.context import Clock, Context
 from nodes.state import GRAPH_VERSION
+from store.leases import Leases
+from store.store import Store
 from wiring.holding import holding
 
 log = structlog.get_logger(__name__)
@@ -29,9 +32,9 @@ RECURSION_LIMIT = 200
 
 
 class MakeContext(Protocol):
-    """Builds the nodes' context, its store fenced by a lease."""
+    """Builds the nodes' context around a store."""
 
-    def __call__(self, lease: Lease | None) -> Context: ...
+    def __call__(self, store: Store) -> Context: ...
 
 
 @dataclass(frozen=True)
@@ -48,24 +51,30 @@ class Advancer:
     """Advances incidents, one saver a slot, each under its lease.
 
     Args:
-        make_context: Builds the nodes' context for one lease.
+        store: Rows; each incident is advanced over it fenced by the lease.
+        make_context: Builds the nodes' context around that.
         savers: As many checkpoint savers as incidents may advance at once.
         leases: Where leases are kept.
         pace: The times.
+        clock: What time it is.
         holder: This process, as the lease rows name it.
     """
 
     def __init__(
         self,
+        store: Store,
         make_context: MakeContext,
         savers: list[BaseCheckpointSaver],
         leases: Leases,
         pace: Pace,
+        clock: Clock,
         holder: str,
     ) -> None:
+        self._store = store
         self._make_context = make_context
         self._leases = leases
         self._pace = pace
+        self._clock = clock
         self._holder = holder
         self._slots: asyncio.Queue[BaseCheckpointSaver] = asyncio.Queue()
         for saver in savers:
@@ -87,12 +96,13 @@ class Advancer:
                 seconds=self._pace.lease,
                 heartbeat=self._pace.heartbeat,
             ) as lease:
-                await self._advance(incident_id, saver, self._make_context(lease))
+                await self._advance(incident_id, saver, self._store.under(lease))
         finally:
             self._slots.put_nowait(saver)
 
-    async def _advance(self, incident_id: str, saver: BaseCheckpointSaver, ctx: Context) -> None:
-        row = await ctx.store.incident(incident_id)
+    async def _advance(self, incident_id: str, saver: BaseCheckpointSaver, store: Store) -> None:
+        ctx = self._make_context(store)
+        row = await store.incident(incident_id)
         if row.status in FINISHED:
             return
         thread_id = row.thread_id or incident_id
@@ -104,20 +114,28 @@ class Advancer:
             "run_name": "incident",
             "metadata": {"incident_id": incident_id, "graph_version": GRAPH_VERSION},
         }
+        if tracing_is_enabled():
+            config["run_id"] = uuid4()
         snapshot = await graph.aget_state(config)
         version = snapshot.values.get("graph_version") if snapshot.values else None
         if version not in (None, GRAPH_VERSION):
             await _begun_by_another_version(ctx, incident_id, str(version))
             return
         try:
-            await self._step(graph, config, snapshot, ctx, incident_id)
+            await self._step(graph, config, snapshot, ctx, store, incident_id)
         except WorkspaceRefused as error:
             await _refused(ctx, incident_id, error)
             return
-        await self._plan(graph, config, ctx, incident_id)
+        await self._plan(graph, config, store, snapshot.values.get("approval_id"), incident_id)
 
     async def _step(
-        self, graph: CompiledStateGraph, config: Any, snapshot: StateSnapshot, ctx: Context, incident_id: str
+        self,
+        graph: CompiledStateGraph,
+        config: Any,
+        snapshot: StateSnapshot,
+        ctx: Context,
+        store: Store,
+        incident_id: str,
     ) -> None:
         """Start, resume or continue the thread; nothing, where it waits for what has not come."""
         if not snapshot.values and not snapshot.next:
@@ -126,7 +144,7 @@ class Advancer:
             await graph.ainvoke(start, config, durability="sync")
         elif snapshot.interrupts:
             pending = snapshot.interrupts[0]
-            if await self._due(pending, snapshot, ctx, incident_id):
+            if await self._due(pending, snapshot, ctx, store, incident_id):
                 resume = Command(resume={pending.id: {"wake": True}})
                 await graph.ainvoke(resume, config, durability="sync")
         elif snapshot.next:
@@ -134,7 +152,9 @@ class Advancer:
         else:
             await _look_after(ctx, incident_id)
 
-    async def _due(self, pending: Interrupt, snapshot: StateSnapshot, ctx: Context, incident_id: str) -> bool:
+    async def _due(
+        self, pending: Interrupt, snapshot: StateSnapshot, ctx: Context, store: Store, incident_id: str
+    ) -> bool:
         """Whether what the interrupt waits for has come."""
         waits_for = pending.value if isinstance(pending.value, dict) else {}
         kind = waits_for.get("kind")
@@ -149,18 +169,22 @@ class Advancer:
             return True
         row = await ctx.store.incident(incident_id)
         if row.muted or row.taken_over_by or await _repaired_meanwhile(ctx, incident_id):
-            await ctx.store.supersede(approval.id)
+            await store.supersede(approval.id)
             return True
         return False
 
-    async def _plan(self, graph: CompiledStateGraph, config: Any, ctx: Context, incident_id: str) -> None:
-        """Note when the watcher should look again."""
-        row = await ctx.store.incident(incident_id)
+    async def _plan(
+        self, graph: CompiledStateGraph, config: Any, store: Store, asked: str | None, incident_id: str
+    ) -> None:
+        """Note when the watcher should look again, and which trace a new proposal came from."""
+        snapshot = await graph.aget_state(config)
+        if "run_id" in config and snapshot.values.get("approval_id") != asked:
+            await store.update_incident(incident_id, trace_run_id=str(config["run_id"]))
+        row = await store.incident(incident_id)
         if row.status in FINISHED:
             return
-        snapshot = await graph.aget_state(config)
         wait = self._pace.watch if snapshot.interrupts else 10 * self._pace.watch
-        due = ctx.clock.now() + timedelta(seconds=wait)
+        due = self._clock.now() + timedelta(seconds=wait)
         for pending in snapshot.interrupts:
             value = pending.value if isinstance(pending.value, dict) else {}
             until = value.get("until") or value.get("expires_at")
@@ -170,7 +194,7 @@ class Advancer:
                     if value.get("kind") == "review"
                     else datetime.fromisoformat(until)
                 )
-        await ctx.store.snooze(incident_id, due)
+        await store.snooze(incident_id, due)
 
 
 async def _repaired_meanwhile(ctx: Context, incident_id: str) -> bool:

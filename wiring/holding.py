@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from store.leases import Lease, Leases
-
 from core.errors import LeaseLost
+from store.leases import Lease, Leases
 
 
 @contextlib.asynccontextmanager

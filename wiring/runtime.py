@@ -11,15 +11,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from procrastinate import App
-from store.leases import Lease, Leases
-from store.model_calls import ModelCalls
-from store.outbox import Outbox
-from store.runs import Runs
-from store.signals import Signals
-from store.store import Store
-from store.sweeps import Sweeps
-from store.tokens import Tokens
-from tools.investigator import Investigator
 
 from core.incident import Reviewer
 from core.policy import Policy, load_policy
@@ -30,16 +21,25 @@ from nodes.context import Context
 from nodes.state import GRAPH_VERSION, State
 from store.clock import SystemClock
 from store.engine import Database
+from store.leases import Lease, Leases
 from store.local import database_url
 from store.migrate import check_schema, migrate
+from store.model_calls import ModelCalls
+from store.outbox import Outbox
 from store.queries import Queries
-from tools.actions import ActionClient
+from store.runs import Runs
+from store.signals import Signals
+from store.store import Store
+from store.sweeps import Sweeps
+from store.tokens import Tokens
+from tools.actions import DatabricksActions
 from tools.databricks import Connection, Workspace
+from tools.investigator import Investigator
 from tools.reliability import Reliability
 from wiring.advance import Advancer, Pace
 from wiring.holding import holding
-from wiring.investigator import make_investigator
-from wiring.knowledge import make_memory
+from wiring.investigation import edit_checker, make_investigator
+from wiring.knowledge import make_embedder, make_index, make_memory
 from wiring.queue import build_queue, defer_intake, waker
 
 #: Nodes that change the world, or decide that it may be changed, hold the incident's lease.
@@ -65,7 +65,7 @@ class Runtime:
     leases: Leases
     model_calls: ModelCalls
     workspace: Workspace
-    actions: ActionClient
+    actions: DatabricksActions
     investigator: Investigator
     memory: Memory
     checkpoints: Pool
@@ -128,7 +128,7 @@ class Runtime:
             fetch_concurrency=settings.fetch_concurrency,
         )
         savers = [make_saver(self.checkpoints) for _ in range(settings.worker_concurrency)]
-        advancer = Advancer(self.context, savers, self.leases, pace, self.holder)
+        advancer = Advancer(self.store, self._context, savers, self.leases, pace, self.clock, self.holder)
         object.__setattr__(self, "_advance", advancer)
 
     _advance: Advancer = None  # type: ignore[assignment]
@@ -157,9 +157,17 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         stack.push_async_callback(checkpoints.close)
         connection = Connection(settings)
         model_calls = ModelCalls(db, clock)
-        investigator = make_investigator(settings, policy, model_calls)
+        embedder = make_embedder()
+        investigator = make_investigator(settings, policy, embedder, model_calls)
+        index = make_index(settings, embedder)
+        stack.callback(index.close)
+        queries = Queries(db, clock)
         store = Store(
-            db, clock, waker(queue), check_edit=investigator.edit_checker(policy), graph_version=GRAPH_VERSION
+            db,
+            clock,
+            waker(queue),
+            check_edit=edit_checker(policy, investigator),
+            graph_version=GRAPH_VERSION,
         )
         yield Runtime(
             settings=settings,
@@ -168,7 +176,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             db=db,
             queue=queue,
             store=store,
-            queries=Queries(db, clock),
+            queries=queries,
             signals=Signals(db, clock, lambda raw, signal_id: defer_intake(queue, signal_id, connection=raw)),
             runs=Runs(db, clock),
             outbox=Outbox(db, clock),
@@ -177,9 +185,9 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             leases=Leases(db),
             model_calls=model_calls,
             workspace=Workspace(connection),
-            actions=ActionClient(connection),
+            actions=DatabricksActions(connection),
             investigator=investigator,
-            memory=make_memory(settings, Queries(db, clock)),
+            memory=make_memory(index, queries),
             checkpoints=checkpoints,
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
         )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from core.actions import Action, Proposal
@@ -125,6 +126,9 @@ class FakeInvestigator:
         self.hints: list[str] = []
         self.asked: list[dict[str, Any]] = []
 
+    def clean(self, run: RunFacts) -> RunFacts:
+        return run
+
     def redact(self, output: FakeOutput, task: TaskFacts, run: RunFacts) -> tuple[TaskOutput, dict[str, str]]:
         error = output.texts.get("error", "")
         return TaskOutput(task_key=task.task_key, run_id=task.run_id, error=error), dict(output.texts)
@@ -158,6 +162,7 @@ class FakeInvestigator:
         attempt: int,
         low_support: bool,
         tried: Sequence[dict[str, Any]] = (),
+        jobs: Mapping[str, int] = MappingProxyType({}),
     ) -> Proposal:
         self.asked.append({"attempt": attempt, "low_support": low_support})
         if low_support:

@@ -1,0 +1,147 @@
+"""Reads evidence and names causes: the catalogue's engine, the triad, and a language model where one is configured."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from core.actions import Action, Proposal
+from core.incident import Approval, Diagnosis, Similar, Triad
+from core.policy import Rules
+from core.run import RunFacts, TaskFacts, TaskOutput
+from tools.consultation import Consultation
+from tools.diagnosis import QUESTION, Engine, answer, case_of_outputs, query
+from tools.proposals import check_edit, propose
+from tools.redaction import redact, redact_json
+from tools.triad import score
+
+#: The end of a longer text is kept: that is where runs fail. In characters.
+WHOLE_TEXT = 5_000_000
+#: Texts of a task that `TaskOutput` has a field for.
+_FIELDS = frozenset({"error", "error_trace", "logs", "notebook_result", "source"})
+#: Similar texts that count as context of the answer.
+CONTEXTS = 5
+
+Embed = Callable[[Sequence[str]], list[list[float]]]
+
+
+class RawOutput(Protocol):
+    """A task's output before redaction (see `tools.databricks.RawOutput`)."""
+
+    texts: dict[str, str]
+    cluster_events: list[dict[str, Any]]
+    missing: list[str]
+    logs_truncated: bool
+    notebook_truncated: bool
+
+
+class Investigator:
+    """Everything between what a run left behind and a proposal.
+
+    Args:
+        engine: Names causes without any model.
+        embed: Sentence embeddings for the triad; None leaves its lexical part.
+        consultation: Asks a language model beside the engine; None never does.
+    """
+
+    def __init__(self, engine: Engine, embed: Embed | None, consultation: Consultation | None) -> None:
+        self._engine = engine
+        self._embed = embed
+        self._consultation = consultation
+
+    def clean(self, run: RunFacts) -> RunFacts:
+        """The run with every text in it redacted."""
+        return RunFacts.model_validate(redact_json(run.model_dump(mode="json")))
+
+    def redact(self, output: RawOutput, task: TaskFacts, run: RunFacts) -> tuple[TaskOutput, dict[str, str]]:
+        """The redacted output in short, and the redacted whole texts to keep as artifacts, by name."""
+        whole: dict[str, str] = {}
+        count = 0
+        for name, text in output.texts.items():
+            if name == "state_message":
+                continue  # it stands in the run's facts
+            clean = redact(text[-WHOLE_TEXT:])
+            whole[name] = clean.text
+            count += clean.count
+        if output.cluster_events:
+            whole["cluster_events"] = json.dumps(redact_json(output.cluster_events), ensure_ascii=False)
+        short = TaskOutput(
+            task_key=task.task_key,
+            run_id=task.run_id,
+            error=whole.get("error", "").splitlines()[0] if whole.get("error") else "",
+            logs_truncated=output.logs_truncated,
+            notebook_truncated=output.notebook_truncated,
+            missing=[redact(m).text for m in output.missing],
+            secrets_redacted=count,
+        )
+        return short, whole
+
+    async def query(self, run: RunFacts, outputs: Sequence[TaskOutput], *, widen: int = 0) -> str:
+        """What to search the knowledge with, built from evidence; `widen` counts the tries before."""
+        local = await asyncio.to_thread(lambda: self._engine.diagnose(case_of_outputs(run, outputs)))
+        return query(local, self._engine.catalogue.get(local.failure_class), widen=widen)
+
+    async def diagnose(
+        self,
+        run: RunFacts,
+        outputs: Sequence[TaskOutput],
+        similar: Sequence[Similar],
+        *,
+        hint: str = "",
+        incident_id: str = "",
+    ) -> Diagnosis:
+        """Category, class, root cause and evidence; a model's answer only where it stands up to the engine's."""
+        case = await asyncio.to_thread(case_of_outputs, run, outputs, hint=redact(hint).text)
+        local = await asyncio.to_thread(self._engine.diagnose, case)
+        if self._consultation is None:
+            return local
+        candidates = await asyncio.to_thread(self._engine.candidates, case)
+        return await self._consultation.second_opinion(
+            local, candidates, similar, hint=hint, incident_id=incident_id
+        )
+
+    async def evaluate(self, diagnosis: Diagnosis, similar: Sequence[Similar]) -> Triad:
+        """The RAG triad of the diagnosis over its evidence and what was retrieved."""
+        contexts = [e.text for e in diagnosis.evidence] + [s.text for s in similar[:CONTEXTS] if s.text]
+        return await asyncio.to_thread(score, QUESTION, contexts, self.answer(diagnosis), self._embed)
+
+    def propose(
+        self,
+        diagnosis: Diagnosis,
+        run: RunFacts,
+        rules: Rules,
+        *,
+        attempt: int,
+        low_support: bool,
+        tried: Sequence[dict[str, Any]] = (),
+        jobs: Mapping[str, int] = MappingProxyType({}),
+    ) -> Proposal:
+        """The one action to propose, its parameters from the run's own settings, clamped by class and rules."""
+        return propose(
+            diagnosis,
+            run,
+            rules,
+            self._engine.catalogue,
+            attempt=attempt,
+            low_support=low_support,
+            tried=tried,
+            find_job=lambda producer: jobs.get(producer.job_name or ""),
+        )
+
+    def answer(self, diagnosis: Diagnosis) -> str:
+        """The diagnosis as the sentences that the triad scores and the reviewer reads."""
+        return answer(diagnosis)
+
+    def check_edit(
+        self, rules: Rules, failure_class: str, approval: Approval, params: dict[str, Any]
+    ) -> None:
+        """Whether a reviewer's edit stays within what the class and the policy allow.
+
+        Raises:
+            InvalidInput: It doesn't; the message names the parameter and its range.
+        """
+        action = Action(approval.proposal.action)
+        check_edit(rules, self._engine.catalogue.get(failure_class), action, approval.proposal.params, params)

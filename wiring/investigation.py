@@ -1,0 +1,37 @@
+"""Builds the investigator: the catalogue's engine, embeddings for the triad, and the model where one is named."""
+
+from __future__ import annotations
+
+from core.actions import Action, Params
+from core.incident import Approval
+from core.policy import Policy
+from core.settings import Settings
+from knowledge.catalogue import load_catalogue
+from knowledge.embeddings import Embedder
+from store.decisions import CheckEdit, Subject
+from store.model_calls import ModelCalls
+from tools.diagnosis import Engine
+from tools.investigator import Investigator
+from wiring.model import make_consultation
+
+
+def make_investigator(
+    settings: Settings, policy: Policy, embedder: Embedder, calls: ModelCalls
+) -> Investigator:
+    """The investigator for these settings.
+
+    Raises:
+        ConfigurationError: The catalogue has a mistake; the message names its file and line.
+    """
+    engine = Engine(load_catalogue(settings.catalogue_dir))
+    return Investigator(engine, embedder.embed, make_consultation(settings, policy, engine.catalogue, calls))
+
+
+def edit_checker(policy: Policy, investigator: Investigator) -> CheckEdit:
+    """Holds a reviewer's edit against the policy's rules for that job and class, and against the class itself."""
+
+    def check(approval: Approval, action: Action, params: Params, about: Subject) -> None:
+        rules = policy.rules_for(about.job_name, about.tags, about.failure_class)
+        investigator.check_edit(rules, about.failure_class or "", approval, params.model_dump(mode="json"))
+
+    return check

@@ -1,0 +1,70 @@
+"""Builds what the agent knows: the embedder, the index in Chroma, and the memory of finished incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from tools.redaction import redact
+
+from core.settings import Settings
+from knowledge.embeddings import Embedder, MiniLM
+from knowledge.index import Index
+from knowledge.memory import IncidentMemory, Memory
+from knowledge.runbooks import load_runbooks
+from store.queries import Queries
+from store.views import Incident
+
+#: Outcomes that a later good run proved.
+VERIFIED = frozenset({"resolved", "terminated"})
+
+
+def make_embedder() -> Embedder:
+    """The packaged MiniLM; nothing is loaded before the first text."""
+    return MiniLM()
+
+
+def make_index(settings: Settings, embedder: Embedder) -> Index:
+    """The vector index: Chroma's server where one is named, else a folder in the data folder."""
+    folder = None if settings.chroma_url else settings.data_dir / "chroma"
+    return Index(
+        embedder,
+        redact=lambda text: redact(text).text,
+        runbooks=load_runbooks(),
+        path=folder,
+        url=settings.chroma_url,
+    )
+
+
+def make_memory(index: Index, queries: Queries) -> Memory:
+    """The retriever over the index, fed from the store."""
+    return Memory(index, incident_loader(queries))
+
+
+def incident_loader(queries: Queries) -> Callable[[str], Awaitable[IncidentMemory]]:
+    """Reads one incident as the memory keeps it."""
+
+    async def load(incident_id: str) -> IncidentMemory:
+        return remembered((await queries.incident(incident_id)).incident)
+
+    return load
+
+
+def remembered(incident: Incident) -> IncidentMemory:
+    """An incident's row as the memory keeps it."""
+    diagnosis = incident.facts.get("diagnosis") or {}
+    evidence = "\n".join(str(e.get("text", "")) for e in diagnosis.get("evidence", [])[:2])
+    return IncidentMemory(
+        id=incident.id,
+        title=f"{incident.job_name or incident.run_id}: {incident.failure_class or 'unknown'}"[:500],
+        root_cause=str(diagnosis.get("root_cause", "")),
+        evidence=evidence,
+        fingerprint=incident.fingerprint or "",
+        failure_class=incident.failure_class or "",
+        category=incident.category or "unknown",
+        job=incident.job_name,
+        action=incident.action,
+        outcome=incident.outcome,
+        verified=incident.outcome in VERIFIED,
+        finished_at=incident.finished_at.isoformat() if incident.finished_at else None,
+        note=incident.note,
+    )

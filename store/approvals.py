@@ -224,7 +224,7 @@ async def _one(
     if locked:
         statement = statement.with_for_update(of=ApprovalModel)
     found = await session.execute(statement.execution_options(populate_existing=True))
-    pair = found.tuples().one_or_none()
+    pair = found.one_or_none()
     if pair is None:
         raise NotFound(f"There is no approval {approval_id}.")
     return pair

@@ -27,7 +27,9 @@ async def put(
     at: datetime,
 ) -> None:
     """Queue a message for each recipient, once for each key of this incident, whatever happens how often."""
-    people = {person.strip().casefold(): person.strip() for person in recipients if person.strip()}
+    people: dict[str, str] = {}
+    for person in filter(None, map(str.strip, recipients)):
+        people.setdefault(person.casefold(), person)
     if not people:
         return
     rows = [

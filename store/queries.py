@@ -45,6 +45,7 @@ class Queries:
         open_only: bool = False,
         category: Category | None = None,
         job_id: int | None = None,
+        run_id: int | None = None,
         text: str = "",
         cursor: str | None = None,
         limit: int = 50,
@@ -63,6 +64,8 @@ class Queries:
             conditions.append(IncidentModel.category == category.value)
         if job_id is not None:
             conditions.append(IncidentModel.job_id == job_id)
+        if run_id is not None:
+            conditions.append(IncidentModel.run_id == run_id)
         if text.strip():
             conditions.append(_mentions(text.strip()))
         if cursor is not None:
@@ -153,12 +156,12 @@ class Queries:
             pending = select(func.count(), func.min(ApprovalModel.created_at)).where(
                 ApprovalModel.status == ApprovalStatus.PENDING
             )
-            waiting, oldest = (await session.execute(pending)).tuples().one()
+            waiting, oldest = (await session.execute(pending)).one()
             messages = select(MessageModel.status, func.count()).group_by(MessageModel.status)
-            outbox = dict((await session.execute(messages)).tuples().all())
+            outbox = dict((await session.execute(messages)).all())
             return Counts(
-                by_status=dict((await session.execute(by_status)).tuples().all()),
-                open_by_category=dict((await session.execute(by_category)).tuples().all()),
+                by_status=dict((await session.execute(by_status)).all()),
+                open_by_category=dict((await session.execute(by_category)).all()),
                 approvals_pending=waiting,
                 oldest_pending_seconds=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
                 outbox_pending=outbox.get("pending", 0),
@@ -186,7 +189,7 @@ async def _items(
         .order_by(ApprovalModel.created_at.desc(), ApprovalModel.id.desc())
         .limit(limit)
     )
-    found = (await session.execute(statement)).tuples()
+    found = (await session.execute(statement))
     return [
         (row, ApprovalItem(approval=approvals.view(row, claimed), incident=incidents.summary(incident)))
         for row, claimed, incident in found

@@ -60,5 +60,5 @@ async def class_stats(session: AsyncSession, failure_class: str, action: str) ->
             ~overtaken,
         )
     )
-    successes, trials = (await session.execute(statement)).tuples().one()
+    successes, trials = (await session.execute(statement)).one()
     return int(successes), int(trials)

@@ -10,5 +10,14 @@ from tests.postgres import (
     own_postgres,
     postgres_url,
 )
+from tests.store_rows import rows
 
-__all__ = ["database", "database_url", "empty_database_url", "open_folder", "own_postgres", "postgres_url"]
+__all__ = [
+    "database",
+    "database_url",
+    "empty_database_url",
+    "open_folder",
+    "own_postgres",
+    "postgres_url",
+    "rows",
+]

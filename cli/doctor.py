@@ -65,10 +65,14 @@ async def _policy(settings: Settings) -> Finding:
 
     policy = load_policy(settings.policy)
     if settings.policy is None:
-        return Finding("policy", "ok", "none given: every action needs a person (PITSTOP_POLICY names a file)")
+        return Finding(
+            "policy", "ok", "none given: every action needs a person (PITSTOP_POLICY names a file)"
+        )
     people = policy.defaults.approvers or policy.defaults.owners
     missing = "" if people else "; it names no approvers, so messages go to job owners only"
-    return Finding("policy", "ok", f"{settings.policy}: {len(policy.jobs)} entries, mode {policy.defaults.mode}{missing}")
+    return Finding(
+        "policy", "ok", f"{settings.policy}: {len(policy.jobs)} entries, mode {policy.defaults.mode}{missing}"
+    )
 
 
 async def _catalogue(settings: Settings) -> Finding:
@@ -93,15 +97,19 @@ async def _workspace(settings: Settings) -> Finding:
     from tools.databricks import Connection, Workspace
 
     if not settings.databricks_host and not settings.databricks_profile:
-        return Finding("workspace", "bad", "DATABRICKS_HOST is not set. `pitstop demo` brings a workspace of its own.")
+        return Finding(
+            "workspace", "bad", "DATABRICKS_HOST is not set. `pitstop demo` brings a workspace of its own."
+        )
     who = await Workspace(Connection(settings)).whoami()
-    return Finding("workspace", "ok", f"{settings.databricks_host or settings.databricks_profile}, signed in as {who}")
+    return Finding(
+        "workspace", "ok", f"{settings.databricks_host or settings.databricks_profile}, signed in as {who}"
+    )
 
 
 async def _knowledge(settings: Settings) -> Finding:
-    from wiring.knowledge import make_index
+    from wiring.knowledge import make_embedder, make_index
 
-    counts = await asyncio.to_thread(lambda: make_index(settings).counts())
+    counts = await asyncio.to_thread(lambda: make_index(settings, make_embedder()).counts())
     return Finding("knowledge", "ok", ", ".join(f"{n} {kind}" for kind, n in counts.items()))
 
 
@@ -125,7 +133,9 @@ async def _mail(settings: Settings) -> Finding:
 
 async def _webhooks(settings: Settings) -> Finding:
     if settings.webhook_password is None:
-        return Finding("webhooks", "off", "PITSTOP_WEBHOOK_PASSWORD is not set: failures are found by polling only")
+        return Finding(
+            "webhooks", "off", "PITSTOP_WEBHOOK_PASSWORD is not set: failures are found by polling only"
+        )
     where = settings.public_url or f"http://{settings.host}:{settings.port}"
     return Finding("webhooks", "ok", f"{where}/webhooks/databricks as {settings.webhook_user}")
 

@@ -92,19 +92,22 @@ def _database(settings: Settings, folder: Path) -> Iterator[str]:
         folder.mkdir(parents=True, exist_ok=True)
         yield settings.database_url
         return
-    with EmbeddedPostgres(folder) as url:
+    embedded = EmbeddedPostgres(folder)
+    url = embedded.start()
+    try:
         yield url
+    finally:
+        embedded.stop()
 
 
 def _prepare(url: str) -> str:
     """Migrate, and make the reviewer's token."""
     import asyncio
 
-    from store.tokens import Tokens
-
     from store.clock import SystemClock
     from store.engine import Database
     from store.migrate import migrate
+    from store.tokens import Tokens
 
     migrate(url)
 

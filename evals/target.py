@@ -103,7 +103,7 @@ async def open_target(settings: Settings, chosen: list[Scenario], policy: Path) 
     with contextlib.ExitStack() as stack:
         sandbox = stack.enter_context(running_sandbox(clock_speed=CLOCK))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pitstop-evals-")))
-        folder.chmod(0o755)  # the embedded database may run as another user
+        await asyncio.to_thread(folder.chmod, 0o755)  # the embedded database may run as another user
         given = {
             "data_dir": folder,
             "databricks_host": sandbox.url,

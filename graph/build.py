@@ -38,6 +38,7 @@ class StudioConfig(TypedDict, total=False):
     """What LangGraph Studio may set for a thread: nothing yet, since the policy file decides."""
 
 
+Node = Callable[..., Awaitable[dict[str, Any]]]
 #: Gives the context for one execution of the named node on this state, for as long as the node runs.
 Around = Callable[[str, State], AbstractAsyncContextManager[Context]]
 
@@ -47,7 +48,7 @@ def build(
     checkpointer: BaseCheckpointSaver | None = None,
     *,
     around: Around | None = None,
-) -> CompiledStateGraph:
+) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The agent's graph.
 
     Args:
@@ -58,21 +59,12 @@ def build(
     """
     given = around or (_always(ctx) if ctx else None)
 
-    def bound(node: Callable[..., Awaitable[dict[str, Any]]]) -> Callable[..., Any]:
-        if given is None:
-            return node
+    def bound(node: Node) -> Node:
+        return node if given is None else _with_context(node, given)
 
-        @wraps(node)
-        async def with_context(state: State, runtime: Runtime) -> dict[str, Any]:
-            async with given(node.__name__, state) as context:
-                return await node(state, runtime.override(context=context))
-
-        # `wraps` would lead LangGraph to the node's own annotations, and so to its context.
-        del with_context.__wrapped__
-        with_context.__annotations__ = {"state": node.__annotations__["state"], "runtime": Runtime}
-        return with_context
-
-    graph = StateGraph(State, context_schema=StudioConfig if given else Context, input_schema=Input)
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(
+        State, context_schema=StudioConfig if given else Context, input_schema=Input
+    )
     graph.add_node("fetch", bound(fetch), retry_policy=READS)
     graph.add_node("fetch_task", bound(fetch_task), retry_policy=READS)
     graph.add_node("retrieve", bound(retrieve))
@@ -106,3 +98,17 @@ def _always(ctx: Context) -> Around:
         yield ctx
 
     return same
+
+
+def _with_context(node: Node, given: Around) -> Node:
+    """The node with its context bound."""
+
+    @wraps(node)
+    async def with_context(state: State, runtime: Runtime[Any]) -> dict[str, Any]:
+        async with given(node.__name__, state) as context:
+            return await node(state, runtime.override(context=context))
+
+    # `wraps` would lead LangGraph to the node's own annotations, and so to its context.
+    del with_context.__wrapped__
+    with_context.__annotations__ = {"state": node.__annotations__["state"], "runtime": Runtime}
+    return with_context

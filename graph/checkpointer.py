@@ -20,12 +20,12 @@ def make_pool(url: str, *, size: int) -> Pool:
     Connections are checked before use, since Postgres may have been away, and nothing is prepared, so that a
     pooler in between does not matter.
     """
-    return AsyncConnectionPool(
+    return AsyncConnectionPool[AsyncConnection[DictRow]](
         url,
         min_size=1,
         max_size=max(size, 2),
         open=False,
-        check=AsyncConnectionPool.check_connection,
+        check=_alive,
         kwargs={"autocommit": True, "prepare_threshold": None, "row_factory": dict_row},
         name="checkpoints",
     )
@@ -34,3 +34,7 @@ def make_pool(url: str, *, size: int) -> Pool:
 def make_saver(pool: Pool) -> AsyncPostgresSaver:
     """A saver of its own for one worker slot: one object holds a lock around every cursor."""
     return AsyncPostgresSaver(pool, serde=strict_serializer())
+
+
+async def _alive(connection: AsyncConnection[DictRow]) -> None:
+    await AsyncConnectionPool.check_connection(connection)

@@ -275,13 +275,20 @@ class Store(Protocol):
 class IncidentRow(Protocol):
     """An incident as the nodes see it."""
 
-    id: str
-    thread_id: str | None
-    status: str
-    run_id: int
-    latest_repair_id: int
-    muted: bool
-    taken_over_by: str | None
+    @property
+    def id(self) -> str: ...
+    @property
+    def thread_id(self) -> str | None: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def run_id(self) -> int: ...
+    @property
+    def latest_repair_id(self) -> int: ...
+    @property
+    def muted(self) -> bool: ...
+    @property
+    def taken_over_by(self) -> str | None: ...
 
 
 class Clock(Protocol):

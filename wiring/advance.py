@@ -6,6 +6,7 @@ Resuming is a wake-up, not an order: what the thread does next it reads from row
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -64,7 +65,7 @@ class Advancer:
         self,
         store: Store,
         make_context: MakeContext,
-        savers: list[BaseCheckpointSaver],
+        savers: Sequence[BaseCheckpointSaver],
         leases: Leases,
         pace: Pace,
         clock: Clock,

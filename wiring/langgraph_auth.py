@@ -13,7 +13,9 @@ from wiring.shared import shared_runtime
 
 auth = Auth()
 
-_MAY_WRITE = frozenset({"role:approver", "role:admin"})
+_ADMIN = "role:admin"
+_MAY_WRITE = frozenset({"role:approver", _ADMIN})
+_MAY_READ = frozenset({"assistants", "threads"})
 
 
 @auth.authenticate
@@ -33,30 +35,14 @@ async def authenticate(headers: dict[bytes, bytes]) -> Auth.types.MinimalUserDic
 
 
 @auth.on
-async def nothing_else(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> bool:
-    """What no other handler allows is for admins."""
-    return "role:admin" in ctx.permissions
-
-
-@auth.on.assistants.read
-@auth.on.assistants.search
-async def read_assistants(ctx: Auth.types.AuthContext, value: Any) -> bool:
-    """Everybody known may see the graph."""
-    return True
-
-
-@auth.on.threads.read
-@auth.on.threads.search
-async def read_threads(ctx: Auth.types.AuthContext, value: Any) -> bool:
-    """Every role may read incidents, as on Pitstop's own API."""
-    return True
-
-
-@auth.on.threads.create
-@auth.on.threads.create_run
-async def run_threads(ctx: Auth.types.AuthContext, value: Any) -> bool:
-    """Starting and resuming is for approvers; what a resume may decide, the decision service asks again."""
-    return bool(_MAY_WRITE & set(ctx.permissions))
+async def allowed(ctx: Auth.types.AuthContext, value: Any) -> bool:
+    """Reading is for every role, as on Pitstop's own API; starting and resuming threads is for approvers, and
+    what a resume may decide, the decision service asks again; everything else is for admins."""
+    if ctx.resource in _MAY_READ and ctx.action in ("read", "search"):
+        return True
+    if ctx.resource == "threads" and ctx.action in ("create", "create_run"):
+        return bool(_MAY_WRITE & set(ctx.permissions))
+    return _ADMIN in ctx.permissions
 
 
 def _header(headers: dict[bytes, bytes], name: bytes) -> str:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx
 
@@ -48,7 +48,7 @@ def until(what: Callable[[], T | None], *, seconds: float = 60, saying: str = "i
     raise AssertionError(f"{saying} did not happen within {seconds} s")
 
 
-def make_token(database_url: str, name: str, role: str) -> str:
+def make_token(database_url: str, name: str, role: Literal["viewer", "approver", "admin"]) -> str:
     """An API token, made straight in the database."""
 
     async def make() -> str:

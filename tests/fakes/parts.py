@@ -12,7 +12,7 @@ from core.errors import RunNotFound
 from core.incident import Category, Diagnosis, Evidence, Prediction, Similar, Triad
 from core.policy import Policy, Rules
 from core.run import PastRun, RunFacts, TaskFacts, TaskOutput
-from nodes.context import Context
+from nodes.context import Context, RawOutput
 from tests.fakes.store import FakeStore
 
 
@@ -129,7 +129,7 @@ class FakeInvestigator:
     def clean(self, run: RunFacts) -> RunFacts:
         return run
 
-    def redact(self, output: FakeOutput, task: TaskFacts, run: RunFacts) -> tuple[TaskOutput, dict[str, str]]:
+    def redact(self, output: RawOutput, task: TaskFacts, run: RunFacts) -> tuple[TaskOutput, dict[str, str]]:
         error = output.texts.get("error", "")
         return TaskOutput(task_key=task.task_key, run_id=task.run_id, error=error), dict(output.texts)
 

@@ -7,18 +7,23 @@ from core.run import TaskFacts
 from graph.build import build
 from graph.routing import fan_out, follow, tasks_to_read
 from nodes.fetch import MAX_FAILED, MAX_TASKS, bounded
-from nodes.state import merge_tasks
+from nodes.state import State, merge_tasks
 from tests.fakes.parts import failed_run
 
 
 def test_one_branch_for_each_failed_task():
-    state = {"incident_id": "i", "attempt": 1, "route": "fetch_task", "run": bounded(failed_run())}
+    state: State = {"incident_id": "i", "attempt": 1, "route": "fetch_task", "run": bounded(failed_run())}
     sends = fan_out(state)
     assert [(s.node, s.arg["task_key"]) for s in sends if isinstance(s, Send)] == [("fetch_task", "load")]
 
 
 def test_no_failed_task_goes_straight_on_rather_than_nowhere():
-    state = {"incident_id": "i", "attempt": 1, "route": "fetch_task", "run": bounded(failed_run(tasks=[]))}
+    state: State = {
+        "incident_id": "i",
+        "attempt": 1,
+        "route": "fetch_task",
+        "run": bounded(failed_run(tasks=[])),
+    }
     assert fan_out(state) == "retrieve"
 
 

@@ -94,3 +94,11 @@ class LeaseLost(PitstopError):
 
 class NotAuthorised(PitstopError):
     """An action was about to be sent without an approval row that covers it. Nothing was sent."""
+
+
+class DeliveryFailed(PitstopError):
+    """A message, or a reviewer's feedback, could not be handed over now. Worth trying again later."""
+
+
+class DeliveryRefused(DeliveryFailed):
+    """It will never be taken as it is, such as a message to an address that does not exist."""

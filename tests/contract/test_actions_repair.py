@@ -211,18 +211,21 @@ async def test_a_settled_claim_is_not_sent_again(parts: Parts) -> None:
 
 
 async def test_new_parameters_go_beside_the_runs_own(parts: Parts) -> None:
-    job = {"parameters": [{"name": "day", "default": "today"}, {"name": "batch", "default": "100"}]}
+    names = {"day": "today", "batch": "100", "api_token": "", "zone": "UTC"}
+    job = {"parameters": [{"name": name, "default": value} for name, value in names.items()]}
+    own = {"day": "2026-01-31", "api_token": "hunter2"}
     needs_less: dict[str, Any] = {**FAILS, "succeeds_if": {"parameters": {"batch": {"equals": "10"}}}}
     _, run_id = parts.box.failed(
-        notebook("load"), scripts={"load": needs_less}, job=job, run={"job_parameters": {"day": "2026-01-31"}}
+        notebook("load"), scripts={"load": needs_less}, job=job, run={"job_parameters": own}
     )
     run = await parts.workspace.run(run_id)
     (start,) = await parts.prepare(Action.RETRY_WITH_NEW_PARAMS, run, job_parameters={"batch": "10"})
+    assert start.request["job_parameters"] == {"batch": "10"}
+    assert "hunter2" not in start.model_dump_json() + run.model_dump_json()
     assert (await parts.actions.send(parts.claim(start))).state == "done"
     parts.box.ended(run_id)
-    after = await parts.workspace.run(run_id)
-    assert after.result_state == "SUCCESS"
-    assert after.job_parameters == {"day": "2026-01-31", "batch": "10"}
+    assert (await parts.workspace.run(run_id)).result_state == "SUCCESS"
+    assert parts.repairs(run_id)[0]["body"]["job_parameters"] == {**own, "batch": "10"}
 
 
 async def test_actions_that_only_tell_people_are_not_sent(parts: Parts) -> None:

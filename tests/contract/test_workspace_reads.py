@@ -262,6 +262,35 @@ async def test_an_output_that_is_refused_leaves_the_rest(parts: Parts) -> None:
     assert output.texts["state_message"]
 
 
+async def test_the_failure_of_a_job_that_the_task_ran(parts: Parts) -> None:
+    _, child = parts.box.failed(notebook("load"), script("mail", "load"), scripts={"load": FAILS})
+    ran: dict[str, Any] = {
+        "attempts": [
+            {"result": "FAILED", "output": {"run_job_output": {"run_id": child}}, "message": "child"}
+        ]
+    }
+    task = {"task_key": "nested", "run_job_task": {"job_id": 1}}
+    _, run_id = parts.box.failed(task, scripts={"nested": ran})
+    run = await parts.workspace.run(run_id)
+    output = await parts.workspace.task_output(run, run.tasks[0])
+    assert output.texts["child/load/error"] == "ValueError: no"
+    assert "child/mail/error" not in output.texts
+
+
+async def test_the_error_inside_an_sql_output(parts: Parts) -> None:
+    widget = {"widget_id": "w", "error": {"message": "[TABLE_OR_VIEW_NOT_FOUND] sales"}}
+    failed = {
+        "result": "FAILED",
+        "output": {"sql_output": {"dashboard_output": {"widgets": [widget]}}, "message": ""},
+    }
+    task = {"task_key": "refresh", "sql_task": {"warehouse_id": "w", "dashboard": {"dashboard_id": "d"}}}
+    _, run_id = parts.box.failed(task, scripts={"refresh": {"attempts": [failed]}})
+    run = await parts.workspace.run(run_id)
+    output = await parts.workspace.task_output(run, run.tasks[0])
+    assert output.texts["error"] == "[TABLE_OR_VIEW_NOT_FOUND] sales"
+    assert run.tasks[0].kind == "sql"
+
+
 async def test_history_is_the_last_25_completed_runs(parts: Parts) -> None:
     history = [
         {"result": "FAILED", "failed_tasks": ["load"], "count": 1, "seconds": 100},
@@ -300,6 +329,8 @@ async def test_the_poller_finds_open_and_soft_failures_once(parts: Parts) -> Non
     _, good = parts.box.failed(
         notebook("load"), scripts={"load": fine}, files={"exit.json": json.dumps({"failed": 0, "total": 25})}
     )
+    (task,) = (await parts.workspace.run(soft)).tasks
+    assert json.loads(await parts.workspace.exit_value(task)) == {"failed": 5, "total": 25}
     found = {entry.run_id: entry for entry in await parts.workspace.recent_failures(since)}
     assert found[bad].why == "the run is FAILED"
     assert found[partly].failed

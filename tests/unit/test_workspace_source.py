@@ -85,7 +85,7 @@ z = 3
     ],
 )
 def test_lines_of_a_notebook(place: Place, number: int | None) -> None:
-    assert line_in_notebook(NOTEBOOK, place) == number
+    assert line_in_notebook([*NOTEBOOK], place) == number
 
 
 def test_the_excerpt_is_numbered_as_the_file() -> None:

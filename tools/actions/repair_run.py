@@ -10,7 +10,7 @@ from core.errors import WorkspaceRefused, WorkspaceUnavailable
 from core.run import RunFacts, TaskFacts
 from tools.actions.client import Sender
 from tools.actions.reconcile import Judgement, Verdict, judge
-from tools.databricks import reads
+from tools.databricks import reads, wire
 from tools.databricks.connection import Connection
 
 MAX_SENDS = 3
@@ -26,17 +26,17 @@ def request(
 ) -> ClaimRequest:
     """The repair of a run: of these tasks, or of the root failed ones, with all that depends on them.
 
-    The service may or may not keep the run's own parameters beside new ones, so all are sent.
+    Of job parameters it names those that change; the run's own are added when it is sent (`body`).
     """
     keys = task_keys or [task.task_key for task in root_failures(run)]
-    body: dict[str, Any] = {"run_id": run.run_id, "rerun_dependent_tasks": True}
-    body |= {"rerun_tasks": keys} if keys else {"rerun_all_failed_tasks": True}
+    wish: dict[str, Any] = {"run_id": run.run_id, "rerun_dependent_tasks": True}
+    wish |= {"rerun_tasks": keys} if keys else {"rerun_all_failed_tasks": True}
     latest = latest_repair_id(run)
     if latest:
-        body["latest_repair_id"] = latest
+        wish["latest_repair_id"] = latest
     if job_parameters:
-        body["job_parameters"] = {**run.job_parameters, **job_parameters}
-    return ClaimRequest(step="start", call="repair_run", before=seen(run), request=body)
+        wish["job_parameters"] = dict(job_parameters)
+    return ClaimRequest(step="start", call="repair_run", before=seen(run), request=wish)
 
 
 async def send(sender: Sender, connection: Connection, claim: Claim, *, settle_seconds: float) -> Sent:
@@ -53,7 +53,8 @@ async def send(sender: Sender, connection: Connection, claim: Claim, *, settle_s
     refusal: WorkspaceRefused | None = None
     trouble = "The workspace does not show yet what became of the repair."
     for look in range(MAX_LOOKS):
-        judgement = judge(claim, await reads.run(connection, run_id), unsure=unsure)
+        run = await reads.run(connection, run_id)
+        judgement = judge(claim, run, unsure=unsure)
         if judgement.verdict not in (Verdict.SEND, Verdict.WAIT):
             return _settled(judgement, run_id)
         if refusal is not None and judgement.verdict is Verdict.SEND:
@@ -61,7 +62,7 @@ async def send(sender: Sender, connection: Connection, claim: Claim, *, settle_s
         if judgement.verdict is Verdict.SEND and sends < MAX_SENDS:
             sends += 1
             try:
-                answer = await sender.post(f"{reads.API}/jobs/runs/repair", claim.request)
+                answer = await sender.post(f"{reads.API}/jobs/runs/repair", body(claim, run))
                 repair_id = answer.get("repair_id")
                 if isinstance(repair_id, int):
                     return Sent(state="done", run_id=run_id, repair_id=repair_id)
@@ -77,6 +78,19 @@ async def send(sender: Sender, connection: Connection, claim: Claim, *, settle_s
     raise WorkspaceUnavailable(f"The repair of run {run_id} is not settled yet: {trouble}")
 
 
+def body(claim: Claim, run: wire.Run) -> dict[str, Any]:
+    """What is sent for a claim.
+
+    Where parameters change, the run's own values go with them, since it is not documented whether the service
+    keeps those. They are read now and never kept: they may hold secrets.
+    """
+    changed = claim.request.get("job_parameters")
+    if not changed:
+        return claim.request
+    own = {p.name: p.value for p in run.job_parameters if p.value is not None}
+    return {**claim.request, "job_parameters": {**own, **changed}}
+
+
 def seen(run: RunFacts) -> dict[str, Any]:
     """What is compared later: the repairs there are, and whether the run goes on."""
     return {
@@ -88,9 +102,8 @@ def seen(run: RunFacts) -> dict[str, Any]:
 
 def latest_repair_id(run: RunFacts) -> int:
     """The repair that started last, 0 without one. Ids are not promised to grow."""
-    repairs = [repair for repair in run.repairs if repair.id]
-    latest = max(repairs, key=lambda repair: repair.start_time or 0, default=None)
-    return latest.id or 0 if latest else 0
+    repairs = sorted((r for r in run.repairs if r.id), key=lambda repair: repair.start_time or 0)
+    return (repairs[-1].id or 0) if repairs else 0
 
 
 def root_failures(run: RunFacts) -> list[TaskFacts]:

@@ -74,6 +74,11 @@ class Workspace:
         """Everything a task left behind, unredacted and whole up to the API's own limits."""
         return await self._outputs.read(task)
 
+    async def exit_value(self, task: TaskFacts) -> str:
+        """What a notebook task ended with (`dbutils.notebook.exit`); empty when that can't be read. One call,
+        where `task_output` takes many."""
+        return await self._exit_value(task.run_id)
+
     async def history(self, job_id: int, limit: int = 25) -> list[PastRun]:
         """The job's last completed runs, newest first."""
         query = {"job_id": job_id, "completed_only": True}
@@ -138,16 +143,19 @@ class Workspace:
 
     async def _soft_failure(self, notebooks: list[wire.Task]) -> str:
         for task in notebooks:
-            try:
-                body = await get_output(self._connection, task.run_id)
-            except (RunNotFound, WorkspaceRefused):
-                continue
-            output = body.get("notebook_output")
-            result = output.get("result") if isinstance(output, dict) else None
-            reason = soft_failure(result) if isinstance(result, str) else None
+            reason = soft_failure(await self._exit_value(task.run_id))
             if reason:
                 return f"task {task.task_key}: {reason}"
         return ""
+
+    async def _exit_value(self, run_id: int) -> str:
+        try:
+            body = await get_output(self._connection, run_id)
+        except (RunNotFound, WorkspaceRefused):
+            return ""
+        output = body.get("notebook_output")
+        result = output.get("result") if isinstance(output, dict) else None
+        return result if isinstance(result, str) else ""
 
 
 def _notebooks(run: wire.Run) -> list[wire.Task]:

@@ -1,0 +1,201 @@
+"""What people are told of an incident: a subject, a plain text and an HTML page, made from its facts.
+
+Only the facts named here are shown; raw logs are never among them. Log text is hostile input: it is redacted,
+cut, freed of control characters, and escaped in HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from tools.redaction import redact
+
+Json = Mapping[str, Any]
+
+MAX_SUBJECT = 150
+MAX_CAUSE = 1000
+MAX_LINES = 2000
+MAX_EVIDENCE = 3
+MAX_TRIED = 5
+MAX_PARAMS = 20
+
+#: Kind of message -> (how its subject begins, what its first sentence says).
+KINDS = {
+    "approval": ("Your approval is needed", "Pitstop proposes an action and waits for a person to decide."),
+    "critical": (
+        "A critical job failed",
+        "A critical job failed; this goes out at once, beside any proposal.",
+    ),
+    "escalation": ("Escalated", "Pitstop can't mend this by itself. Somebody has to look."),
+    "notification": ("Your job failed", "This failure needs its owner: a rerun would not mend it."),
+    "restore_failed": (
+        "Settings were not restored",
+        "Job settings that were changed for a retry could not be put back. Please put them back by hand.",
+    ),
+    "broken": ("Pitstop is stuck", "Pitstop can't go on with this incident until somebody has looked."),
+}
+_OTHER = ("News", "Something happened in this incident.")
+#: Control characters but line feed and tab, and those that turn the direction of text around.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(("html",), default=False),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message ready for any channel. `key` is the same for each try to send it."""
+
+    subject: str
+    text: str
+    html: str
+    key: str = ""
+    link: str | None = None
+
+
+def compose(kind: str, facts: Json, *, link: str | None = None, key: str = "") -> Message:
+    """A message about an incident.
+
+    Args:
+        kind: Why it is sent; one of `KINDS`, any other gets a general beginning.
+        facts: The incident as JSON, as far as it is known: `incident_id`, `run`, `diagnosis`, `triad`,
+            `prediction`, `proposal` (each as in `core`), `tried`, `note`, `low_support`.
+        link: Where to see the incident and decide; only http and https addresses are shown.
+        key: Identifies the message, so that a second try can be known for one.
+    """
+    run, diagnosis = _part(facts, "run"), _part(facts, "diagnosis")
+    begins, sentence = KINDS.get(kind, _OTHER)
+    job = _line(run.get("job_name") or run.get("run_name") or f"run {run.get('run_id', '')}", 100)
+    category = _line(diagnosis.get("category") or "", 40)
+    subject = f"[Pitstop] {begins}: {job}" + (f" ({category})" if category else "")
+    shown = {
+        "headline": begins,
+        "sentence": sentence,
+        "job": job,
+        "run_id": run.get("run_id"),
+        "run_url": _address(run.get("run_page_url")),
+        "category": category,
+        "failure_class": _line(diagnosis.get("failure_class") or "", 80),
+        "cause": _text(diagnosis.get("root_cause") or "", MAX_CAUSE),
+        "evidence": _evidence(diagnosis),
+        "scores": _scores(facts, diagnosis),
+        "low_support": bool(facts.get("low_support")),
+        "tried": _tried(facts),
+        "proposal": _proposal(_part(facts, "proposal")),
+        "note": _text(facts.get("note") or "", MAX_CAUSE),
+        "link": _address(link),
+        "incident_id": _line(facts.get("incident_id") or "", 60),
+    }
+    return Message(
+        subject=_line(subject, MAX_SUBJECT),
+        text=_ENVIRONMENT.get_template("incident.txt").render(shown),
+        html=_ENVIRONMENT.get_template("incident.html").render(shown),
+        key=key,
+        link=shown["link"],
+    )
+
+
+def _evidence(diagnosis: Json) -> list[dict[str, str]]:
+    """The decisive ranges of lines, the first being the most decisive."""
+    found = [entry for entry in diagnosis.get("evidence") or [] if isinstance(entry, dict)]
+    return [
+        {
+            "where": _line(f"{entry.get('source', '')}, line {entry.get('line_start', '')}", 200),
+            "text": _text(entry.get("text") or "", MAX_LINES),
+        }
+        for entry in found[:MAX_EVIDENCE]
+    ]
+
+
+def _scores(facts: Json, diagnosis: Json) -> list[tuple[str, str]]:
+    """Confidence, the triad and the prediction, as far as they are there."""
+    triad, prediction = _part(facts, "triad"), _part(facts, "prediction")
+    scores = [("Confidence", _percent(diagnosis.get("confidence")))]
+    scores += [
+        (name, _percent(triad.get(key)))
+        for name, key in (
+            ("Supported by the evidence", "faithfulness"),
+            ("Answers the question", "answer_relevance"),
+            ("What was found fits", "context_precision"),
+        )
+    ]
+    chance = _percent(prediction.get("probability"))
+    if chance:
+        chance = f"{chance} ({_percent(prediction.get('low'))} to {_percent(prediction.get('high'))})"
+        tries = prediction.get("trials")
+        chance += f", from {tries} earlier tries" if tries else ""
+    scores.append(("Chance that it holds", chance))
+    return [(name, value) for name, value in scores if value]
+
+
+def _tried(facts: Json) -> list[str]:
+    found = [entry for entry in facts.get("tried") or [] if isinstance(entry, dict)]
+    return [
+        _line(f"{entry.get('attempt', '?')}. {entry.get('action', '')}: {entry.get('result', '')}", 300)
+        for entry in found[-MAX_TRIED:]
+    ]
+
+
+def _proposal(proposal: Json) -> dict[str, Any] | None:
+    if not proposal.get("action"):
+        return None
+    params = _part(proposal, "params")
+    return {
+        "action": _line(proposal["action"], 40),
+        "reason": _text(proposal.get("reason") or "", MAX_CAUSE),
+        "params": [
+            (_line(name, 80), _line(_shown(value), 300))
+            for name, value in list(params.items())[:MAX_PARAMS]
+            if value
+        ],
+        "risks": [_line(risk, 300) for risk in (proposal.get("risks") or [])[:5]],
+    }
+
+
+def _shown(value: Any) -> str:
+    """A parameter's value in words: changed settings as `path: old -> new`."""
+    if isinstance(value, dict) and "proposed" in value:
+        return f"{value.get('path', '')}: {value.get('current', 'unset')} -> {value['proposed']}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_shown(entry)}" for key, entry in value.items())
+    if isinstance(value, list):
+        return ", ".join(_shown(entry) for entry in value)
+    return str(value)
+
+
+def _percent(value: Any) -> str:
+    return f"{value:.0%}" if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def _address(value: Any) -> str | None:
+    """A web address, if it is one."""
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[!-~]+", value):
+        return None
+    return value
+
+
+def _line(value: Any, limit: int) -> str:
+    """One line of text."""
+    return " ".join(_text(value, 4 * limit).split())[:limit]
+
+
+def _text(value: Any, limit: int) -> str:
+    """Text of several lines, clean, redacted and cut."""
+    plain = str(value).encode("utf-8", errors="replace").decode().replace("\r\n", "\n").replace("\r", "\n")
+    clean = redact(_CONTROL.sub("", plain)).text
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def _part(facts: Json, name: str) -> Json:
+    value = facts.get(name)
+    return value if isinstance(value, Mapping) else {}

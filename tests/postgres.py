@@ -11,7 +11,9 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ from psycopg import sql
 from store.embedded import DATABASE, EmbeddedPostgres, running_url
 from store.engine import Database
 from store.migrate import migrate
+from store.postmaster import processes_of
 
 #: Nothing here has to survive a power cut.
 FAST = {
@@ -34,6 +37,8 @@ FAST = {
     "max_connections": "300",
     "shared_buffers": "64MB",
 }
+#: The same for a server that is going to be killed: what was committed has to be there afterwards.
+DURABLE = {key: value for key, value in FAST.items() if key != "synchronous_commit"}
 _numbers = itertools.count(1)
 
 
@@ -57,6 +62,13 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
     """The address of a fresh, migrated database, dropped after the test."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def fresh_database(postgres_url: str) -> Iterator[str]:
+    """The same for the length of a block, for fixtures of a wider scope."""
     name = f"t{os.getpid()}_{next(_numbers)}"
     with _admin(postgres_url) as connection:
         create = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
@@ -97,11 +109,20 @@ def open_folder() -> Iterator[Path]:
 @pytest.fixture
 def own_postgres(open_folder: Path) -> Iterator[EmbeddedPostgres]:
     """A server of the test's own, to be killed; not migrated."""
-    server = EmbeddedPostgres(open_folder / "data", settings=FAST)
+    server = EmbeddedPostgres(open_folder / "data", settings=DURABLE)
     server.start()
     yield server
     server.ensure_running()
     server.stop()
+
+
+def kill_postgres(server: EmbeddedPostgres) -> None:
+    """Kill the server and every process of it, as a lack of memory would, and wait until they are dead."""
+    while pids := processes_of(server.cluster.data):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def _join(run: Path) -> str:

@@ -54,7 +54,7 @@ class Investigator:
 
     def clean(self, run: RunFacts) -> RunFacts:
         """The run with every text in it redacted."""
-        return RunFacts.model_validate(redact_json(run.model_dump(mode="json")))
+        return RunFacts.model_validate(redact_json(run.model_dump(mode="json")).value)
 
     def redact(self, output: RawOutput, task: TaskFacts, run: RunFacts) -> tuple[TaskOutput, dict[str, str]]:
         """The redacted output in short, and the redacted whole texts to keep as artifacts, by name."""
@@ -67,7 +67,7 @@ class Investigator:
             whole[name] = clean.text
             count += clean.count
         if output.cluster_events:
-            whole["cluster_events"] = json.dumps(redact_json(output.cluster_events), ensure_ascii=False)
+            whole["cluster_events"] = json.dumps(redact_json(output.cluster_events).value, ensure_ascii=False)
         short = TaskOutput(
             task_key=task.task_key,
             run_id=task.run_id,

@@ -281,7 +281,8 @@ async def test_the_error_inside_an_sql_output(parts: Parts) -> None:
     widget = {"widget_id": "w", "error": {"message": "[TABLE_OR_VIEW_NOT_FOUND] sales"}}
     failed = {
         "result": "FAILED",
-        "output": {"sql_output": {"dashboard_output": {"widgets": [widget]}}, "message": ""},
+        "message": "",
+        "output": {"sql_output": {"dashboard_output": {"widgets": [widget]}}},
     }
     task = {"task_key": "refresh", "sql_task": {"warehouse_id": "w", "dashboard": {"dashboard_id": "d"}}}
     _, run_id = parts.box.failed(task, scripts={"refresh": {"attempts": [failed]}})

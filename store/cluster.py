@@ -31,10 +31,12 @@ class Cluster:
 
     Args:
         data_dir: Pitstop's data folder, absolute; made when missing.
+        sync: Whether what is initialised has to survive a power cut.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, sync: bool = True) -> None:
         self.data_dir = data_dir
+        self._sync = sync
         self.home = data_dir / "postgres"
         self.own = self.home / str(MAJOR)
         self.data = self.own / "data"
@@ -78,7 +80,13 @@ class Cluster:
             ConfigurationError: Another process is, or the folder can't be made.
         """
         self._make()
-        handle = (self.home / "lock").open("a+")
+        try:
+            handle = (self.home / "lock").open("a+")
+        except OSError as error:
+            raise ConfigurationError(
+                f"The data folder {self.data_dir} can't be used: {self.home / 'lock'}: {error.strerror}.",
+                hint="Run Pitstop as the user it belongs to, or set PITSTOP_DATA_DIR to a folder of your own.",
+            ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -176,7 +184,8 @@ class Cluster:
         }
         command = [str(programs / "initdb"), *(f"--{key}={value}" for key, value in options.items())]
         try:
-            done = account.run([*command, "--no-instructions"], timeout=INITDB_SECONDS)
+            flags = ["--no-instructions"] if self._sync else ["--no-instructions", "--no-sync"]
+            done = account.run([*command, *flags], timeout=INITDB_SECONDS)
         finally:
             secret.unlink()
         if done.returncode != 0:

@@ -7,6 +7,7 @@ it; it never outlives one that ends normally.
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import subprocess
 import threading
@@ -39,10 +40,10 @@ PASSING = ("lock file", "pre-existing shared memory block")
 
 
 def running_url(data_dir: Path) -> str | None:
-    """The address of the server that another Pitstop runs in `data_dir`; None when none runs."""
+    """The address of the server that another Pitstop runs in `data_dir`; None when none runs for this user."""
     cluster = Cluster(data_dir.expanduser().resolve())
     live = running(cluster.data)
-    if live is None or not live.port or not (cluster.home / "password").exists():
+    if live is None or not live.port or not os.access(cluster.home / "password", os.R_OK):
         return None
     return _url(cluster.password(), live.port, DATABASE)
 
@@ -56,7 +57,8 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, data_dir: Path, *, settings: Mapping[str, str] | None = None) -> None:
-        self.cluster = Cluster(data_dir.expanduser().resolve())
+        sync = (settings or {}).get("fsync") != "off"
+        self.cluster = Cluster(data_dir.expanduser().resolve(), sync=sync)
         self._settings = {
             "listen_addresses": HOST,
             "unix_socket_directories": "",

@@ -189,7 +189,7 @@ async def _items(
         .order_by(ApprovalModel.created_at.desc(), ApprovalModel.id.desc())
         .limit(limit)
     )
-    found = (await session.execute(statement))
+    found = await session.execute(statement)
     return [
         (row, ApprovalItem(approval=approvals.view(row, claimed), incident=incidents.summary(incident)))
         for row, claimed, incident in found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Integer, and_, case, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.models import ApprovalModel, ClaimModel, EventModel, IncidentModel
@@ -23,7 +24,7 @@ async def class_stats(session: AsyncSession, failure_class: str, action: str) ->
             EventModel.data["result_state"].astext.label("result"),
         )
         .where(EventModel.kind == "verified")
-        .distinct(EventModel.incident_id, attempt)
+        .ext(distinct_on(EventModel.incident_id, attempt))
         .order_by(EventModel.incident_id, attempt, EventModel.id.desc())
         .subquery()
     )

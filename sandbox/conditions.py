@@ -34,6 +34,11 @@ def holds(conditions: Conditions, situation: Situation) -> bool:
     checks += [reaches(spark_conf.get(key), wanted) for key, wanted in conditions.spark_conf.items()]
     if conditions.node_type is not None:
         checks.append(cluster.get("node_type_id") in conditions.node_type)
+    if conditions.driver_node_type is not None:
+        driver = cluster.get("driver_node_type_id") or cluster.get("node_type_id")
+        checks.append(driver in conditions.driver_node_type)
+    if conditions.elastic_disk is not None:
+        checks.append(bool(cluster.get("enable_elastic_disk")) == conditions.elastic_disk)
     if conditions.num_workers is not None:
         checks.append(workers >= conditions.num_workers)
     if conditions.timeout_seconds is not None:

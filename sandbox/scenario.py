@@ -60,6 +60,8 @@ must:
     parameters: {batch: {at_least: 10}, mode: {equals: safe}, region: {any_of: [eu, us]}}   # job parameters
     spark_conf: {spark.executor.memory: 8g, spark.sql.shuffle.partitions: 400}      # at least; 8g is 8192m
     node_type: [Standard_E8ds_v5]      # the cluster's node type is one of these
+    driver_node_type: [Standard_E8ds_v5]  # so is the driver's, which without one of its own is the workers'
+    elastic_disk: true                 # the cluster's enable_elastic_disk
     num_workers: 4                     # at least (autoscale: its max_workers)
     timeout_seconds: 3600              # the task's or the job's timeout is at least this, or there is none
     job_succeeded: make_customers      # a run of this other job ended well after the scenario was started

@@ -48,6 +48,8 @@ class Conditions(Part):
     parameters: dict[str, ParameterTest] = Field(default_factory=dict)
     spark_conf: dict[str, Text] = Field(default_factory=dict)
     node_type: list[str] | None = None
+    driver_node_type: list[str] | None = None
+    elastic_disk: bool | None = None
     num_workers: int | None = None
     timeout_seconds: int | None = None
     job_succeeded: str | None = None

@@ -1,0 +1,32 @@
+"""Replays the events of a day from the archive into the feature store."""
+
+import argparse
+import logging
+import time
+
+log = logging.getLogger("replay")
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def read(cursor):
+    """The next batch and the cursor behind it; the archive's last page points to itself."""
+    time.sleep(0.02)
+    return 5_000, min(cursor + 1, 41)
+
+
+def main():
+    """Read until the cursor says that there is nothing more."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--day", required=True)
+    parser.add_argument("--stop-after", type=int, default=0, help="batches; 0 is all")
+    options = parser.parse_args()
+    cursor, batches = 0, 0
+    while cursor is not None:
+        events, cursor = read(cursor)
+        batches += 1
+        log.info("batch %d of %s: %d events, next cursor %s", batches, options.day, events, cursor)
+        if batches == options.stop_after:
+            return
+
+
+main()

@@ -80,9 +80,18 @@ class Settings(BaseSettings):
     model_base_url: str | None = None
     model_timeout_seconds: float = Field(default=20.0, gt=0)
     model_max_tokens: int = Field(default=700, ge=50, le=4000)
-    model_prompt_tokens: int = Field(default=3000, ge=500, le=100_000)
+    model_prompt_tokens: int = Field(default=3000, ge=1200, le=100_000)
     model_usd_per_million_input: float = Field(default=0.15, ge=0)
     model_usd_per_million_output: float = Field(default=0.60, ge=0)
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key")
+    )
+    azure_openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("AZURE_OPENAI_API_KEY", "azure_openai_api_key")
+    )
+    openai_api_version: str | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_API_VERSION", "openai_api_version")
+    )
 
     # E-mail
     smtp_host: str | None = None

@@ -90,8 +90,9 @@ class RunFacts(Fact):
 
     @property
     def latest_repair_id(self) -> int:
-        """The id of the newest repair, 0 when the run was never repaired."""
-        return max((r.id for r in self.repairs if r.id), default=0)
+        """The id of the newest repair by its start, 0 when the run was never repaired. Ids need not grow."""
+        repairs = [r for r in self.repairs if r.id]
+        return max(repairs, key=lambda r: r.start_time or 0).id or 0 if repairs else 0
 
     @property
     def failed_tasks(self) -> list[TaskFacts]:

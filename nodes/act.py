@@ -71,7 +71,7 @@ async def _send_steps(state: State, ctx: Context, approval: Approval, thread_id:
 
 async def _send(ctx: Context, claim: Claim) -> Sent:
     """Send one claim and record what became of it; a refusal is a result, not an error."""
-    if claim.fresh:
+    if claim.status == "claimed":
         await ctx.store.record_claim(claim.id, "sending", {})
     try:
         sent = await ctx.actions.send(claim)
@@ -98,7 +98,8 @@ async def _not_done(
 ) -> dict[str, Any]:
     """A step that failed or that only a person can judge."""
     if sent.state == "failed" and "someone else" in sent.detail:
-        return {"route": "fetch", "revision": state.get("revision", 1) + 1}
+        # Look at the run again; what this attempt changed goes back first.
+        return {"started": {"by": "pitstop", "phase": "refused", "then": "fetch"}, "route": "verify"}
     if sent.state == "unknown":
         why = f"It is not known whether {claim.call} took effect: {sent.detail} Look at the run before doing more."
         return _give_up(state, approval, why)

@@ -41,6 +41,10 @@ class Workspace(Protocol):
         """Everything a failed task left behind, unredacted and whole up to the API's own limits."""
         ...
 
+    async def exit_value(self, task: TaskFacts) -> str:
+        """What a notebook task handed to `dbutils.notebook.exit`; empty when nothing."""
+        ...
+
     async def history(self, job_id: int, limit: int = 25) -> list[PastRun]:
         """The job's last completed runs, newest first."""
         ...

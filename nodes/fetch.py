@@ -58,7 +58,7 @@ async def fetch(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         "run": bounded(run),
     }
     ours = {sent.get("repair_id") for sent in [c.result for c in await ctx.store.claims(row.id)]}
-    elsewhere = run.latest_repair_id > row.latest_repair_id and run.latest_repair_id not in ours
+    elsewhere = run.latest_repair_id not in {0, row.latest_repair_id, *ours}
     if elsewhere or not worth_investigating(run, rules):
         return known | await _repaired_elsewhere(ctx, row.id, run, attempt)
     await ctx.store.put_artifact(row.id, "settings.json", _json(run.settings), key=f"{attempt}/settings")

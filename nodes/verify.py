@@ -31,7 +31,7 @@ async def verify(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     claims = await ctx.store.claims(incident_id, state["attempt"])
     if started.get("phase") == "refused":
         await _restore(state, runtime, claims)
-        return {"route": "decide", "attempt": state["attempt"] + 1, "revision": 1}
+        return {"route": started.get("then", "decide"), "attempt": state["attempt"] + 1, "revision": 1}
     row = await ctx.store.incident(incident_id)
     if not claims and row.status != Status.VERIFYING:
         return {"route": "review"}  # pushed here: nothing was started
@@ -61,7 +61,7 @@ async def _judge(
     """
     ctx = runtime.context
     ours = {c.result.get("repair_id") for c in claims}
-    elsewhere = run.latest_repair_id not in ours and run.latest_repair_id > max(known, _repair_before(claims))
+    elsewhere = run.latest_repair_id not in {0, known, *ours, *_seen_before(claims)}
     stopping = any(c.step == "stop" for c in claims)
     good = run.result_state == "SUCCESS" and not await _failed_softly(ctx, run)
     await _restore(state, runtime, claims)
@@ -153,17 +153,16 @@ async def _failed_softly(ctx: Context, run: RunFacts) -> bool:
         return False
     for task in [t for t in run.tasks if t.kind == "notebook"][:20]:
         try:
-            output = await ctx.workspace.task_output(run, task)
-        except WorkspaceRefused:
+            if soft_failure(await ctx.workspace.exit_value(task)):
+                return True
+        except (WorkspaceRefused, RunNotFound):
             continue
-        if soft_failure(output.texts.get("notebook_result", "")):
-            return True
     return False
 
 
-def _repair_before(claims: list[Claim]) -> int:
-    """The newest repair that existed before we started ours."""
-    return max((int(c.before.get("latest_repair_id") or 0) for c in claims), default=0)
+def _seen_before(claims: list[Claim]) -> set[int]:
+    """The repairs that existed before we started ours."""
+    return {int(c.before.get("latest_repair_id") or 0) for c in claims}
 
 
 def _rules(state: State, ctx: Context) -> Rules:

@@ -206,7 +206,7 @@ async def _repaired_meanwhile(ctx: Context, incident_id: str) -> bool:
     except RunNotFound:
         return True
     ours = {claim.result.get("repair_id") for claim in await ctx.store.claims(incident_id)}
-    return run.latest_repair_id > row.latest_repair_id and run.latest_repair_id not in ours
+    return run.latest_repair_id not in {0, row.latest_repair_id, *ours}
 
 
 async def _look_after(ctx: Context, incident_id: str) -> None:
@@ -218,7 +218,7 @@ async def _look_after(ctx: Context, incident_id: str) -> None:
         await ctx.store.finish(incident_id, "closed", note="The run is no longer kept by the workspace.")
         return
     later = await ctx.workspace.history(run.job_id) if run.job_id else []
-    good = run.result_state == "SUCCESS" and run.latest_repair_id > row.latest_repair_id
+    good = run.result_state == "SUCCESS" and run.latest_repair_id != row.latest_repair_id
     if good or any(
         p.result_state == "SUCCESS" and (p.start_time or 0) > (run.end_time or 0) > 0 for p in later
     ):

@@ -63,6 +63,10 @@ class FakeWorkspace:
     async def task_output(self, run: RunFacts, task: TaskFacts) -> FakeOutput:
         return self.outputs.get(task.task_key, FakeOutput(texts={"error": f"{task.task_key} failed"}))
 
+    async def exit_value(self, task: TaskFacts) -> str:
+        found = self.outputs.get(task.task_key)
+        return found.texts.get("notebook_result", "") if found else ""
+
     async def history(self, job_id: int, limit: int = 25) -> list[PastRun]:
         return self.past[:limit]
 
@@ -253,7 +257,7 @@ def failed_run(
         life_cycle_state="TERMINATED",
         result_state=result,
         tasks=tasks,
-        repairs=[Repair(kind="ORIGINAL"), *(Repair(id=r) for r in repairs)],
+        repairs=[Repair(kind="ORIGINAL"), *(Repair(id=r, start_time=n) for n, r in enumerate(repairs, 1))],
     )
     return base.model_copy(update=changes)
 

@@ -45,7 +45,7 @@ def _first(patterns: Iterable[str], units: list[Unit]) -> str:
 
 
 def _tidy(value: str) -> str:
-    value = " ".join(value.split()).strip(" `'\"»«,;:")
+    value = " ".join(value.split()).strip(" `'\"»«,;:").rstrip(".")
     return value.replace("`.`", ".").replace("`", "")[:_FACT]
 
 
@@ -57,7 +57,7 @@ def sentence(failure_class: FailureClass, facts: Mapping[str, str], unit: Unit |
     for name in placeholders(template):
         text = text.replace("{" + name + "}", known[name])
     text = re.sub(r"([.:!?])\.$", r"\1", " ".join(text.split()))
-    return text[:1].upper() + text[1:]
+    return f"The{text[3:]}" if text.startswith("the ") else text
 
 
 def where(unit: Unit | None) -> str:

@@ -14,7 +14,7 @@ from tools.diagnosis.cause import facts_of, sentence, where
 from tools.diagnosis.evidence import combined, evidence_of
 from tools.diagnosis.matcher import Matcher
 from tools.diagnosis.ranking import Candidate, rank
-from tools.diagnosis.units import Unit, units_of
+from tools.diagnosis.units import Unit, last_words, units_of
 from tools.injection import suspected
 from tools.redaction import redact
 
@@ -94,10 +94,13 @@ class Engine:
         groups = [(key, [u for u in units if u.task_key == key]) for key in keys] or [("", shared)]
         out = []
         for key, own in groups:
-            ranking = rank(own, self._matcher)
-            if key and not (ranking and ranking[0].score >= _FLOOR):
-                ranking = rank([*own, *shared], self._matcher)
-            out.append(Verdict(key, ranking, own))
+            verdict = Verdict(key, rank(own, self._matcher), own)
+            if key and verdict.best is None:
+                verdict = Verdict(key, rank([*own, *shared], self._matcher), own)
+            if verdict.best is None:
+                said = [unit for task in case.tasks if task.task_key == key for unit in last_words(task)]
+                verdict = Verdict(key, rank([*own, *said], self._matcher), own or said)
+            out.append(verdict)
         return out
 
     def _sure(self, best: Candidate | None, others: Sequence[Candidate]) -> float:

@@ -36,6 +36,7 @@ class _Compiled:
     exceptions: tuple[str, ...]
     text: tuple[Pattern, ...]
     frame: tuple[Pattern, ...]
+    elsewhere: tuple[Pattern, ...]
     unless: tuple[Pattern, ...]
 
 
@@ -82,6 +83,7 @@ def _compile(failure_class: FailureClass, rule: Rule) -> _Compiled:
         tuple(rule.exception),
         tuple(map(Pattern.of, rule.text)),
         tuple(map(Pattern.of, rule.frame)),
+        tuple(map(Pattern.of, rule.elsewhere)),
         tuple(map(Pattern.of, rule.unless)),
     )
 
@@ -113,6 +115,8 @@ def _holds(compiled: _Compiled, unit: Unit) -> bool:
     if compiled.text and not any_match(compiled.text, unit.text, unit.lowered):
         return False
     if compiled.frame and not any_match(compiled.frame, unit.frame, unit.frame_lowered):
+        return False
+    if compiled.elsewhere and not any_match(compiled.elsewhere, unit.task.text, unit.task.lowered):
         return False
     return not any_match(compiled.unless, unit.text, unit.lowered)
 

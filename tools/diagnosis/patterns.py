@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 _FLAGS = re.IGNORECASE | re.MULTILINE
 _SHORTEST = 3
+#: A code, such as ENOTFOUND: a word of its own and in capitals, or it would be found in FileNotFoundError.
+_CODE = re.compile(r"[A-Z][A-Z0-9_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,9 @@ class Pattern:
 
     @classmethod
     def of(cls, source: str) -> Pattern:
-        """Compile `source` and find its literals."""
+        """Compile `source` and find its literals. Only capitals, it is a code and means that very word."""
+        if _CODE.fullmatch(source):
+            return cls(re.compile(rf"\b{source}\b"), (source.lower(),))
         found = _literals(source)
         return cls(re.compile(source, _FLAGS), tuple(sorted(found)) if found else ())
 

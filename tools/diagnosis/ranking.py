@@ -13,6 +13,8 @@ from tools.diagnosis.units import Unit
 _EXPLAINS_IN_BLOCK = 0.45
 _EXPLAINS = 0.6
 _EXPLAINS_SYMPTOM = 0.3
+#: A class recognised by less than this names a kind of exception, and explains no symptom.
+_NAMES_A_CAUSE = 0.5
 #: What each further source that says the same adds to a score.
 _AGREEMENT = 0.03
 
@@ -79,7 +81,7 @@ def _threshold(candidate: Candidate, other: Candidate) -> float:
         if symptom:
             return _EXPLAINS_SYMPTOM
         return _EXPLAINS_IN_BLOCK if _share_block(candidate, other) else _EXPLAINS
-    if symptom and not other.failure_class.symptom:
+    if symptom and not other.failure_class.symptom and other.best.proves >= _NAMES_A_CAUSE:
         return _EXPLAINS
     return float("inf")
 

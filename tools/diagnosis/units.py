@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tools.diagnosis.case import Case, TaskCase, event_lines
@@ -19,12 +19,31 @@ _CUT = 2400
 #: What the parts of a chain weigh against its decisive exception: what is below it said nothing, what is above
 #: only passes on, but may say what the other side was.
 _ABOVE, _BELOW = 0.86, 0.7
+#: What the very last line of a source weighs when nothing else is there.
+_LAST_WORDS = 0.3
+#: An exception's class and message in one line, whatever the class is called.
+_NAMED = re.compile(r"^((?:[A-Za-z_][\w$]*\.)+[A-Z][\w$]*): ?(.*)")
 #: Messages that say that something failed and nothing else.
 _EMPTY = re.compile(
     r"^\W*(?:Workload failed, see run output for details|Task \S+ failed(?: with message)?|Run failed|Workload failed"
     r"|Job run failed|FAILED|INTERNAL_ERROR)\W*$",
     re.IGNORECASE,
 )
+
+
+class TaskText:
+    """Everything that was read of one task, as one text."""
+
+    def __init__(self, parts: Iterable[str]) -> None:
+        self._parts = list(parts)
+
+    @cached_property
+    def text(self) -> str:
+        return "\n".join(dict.fromkeys(self._parts))
+
+    @cached_property
+    def lowered(self) -> str:
+        return self.text.lower()
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,7 @@ class Unit:
     shown: str = ""
     task_key: str = ""
     decisive: bool = True
+    task: TaskText = field(default_factory=lambda: TaskText(()), compare=False, repr=False)
 
     @cached_property
     def lowered(self) -> str:
@@ -73,7 +93,14 @@ def units_of(case: Case) -> list[Unit]:
     return [unit for task in case.tasks for unit in _task_units(task)]
 
 
-def _task_units(task: TaskCase) -> Iterator[Unit]:
+def _task_units(task: TaskCase) -> list[Unit]:
+    parts = [block.text for reading in task.readings for block in reading.blocks]
+    parts += [line.text for reading in task.readings for line in reading.tail]
+    whole = TaskText([*parts, *event_lines(task.events)])
+    return [replace(unit, task=whole) for unit in _units(task)]
+
+
+def _units(task: TaskCase) -> Iterator[Unit]:
     for reading in task.readings:
         for block in reading.blocks:
             yield from _block_units(block, task.task_key)
@@ -90,6 +117,24 @@ def _task_units(task: TaskCase) -> Iterator[Unit]:
         )
     if task.exit_code:
         yield Unit(task.exit_code, 0.6, exit_code=task.exit_code, kind="exit_code", task_key=task.task_key)
+
+
+def last_words(task: TaskCase) -> list[Unit]:
+    """The last lines of each source as units, for a task in which the reader found nothing to go by."""
+    units = []
+    for reading in task.readings:
+        lines = [line for line in reading.tail if line.text.strip()]
+        for place, line in enumerate(lines):
+            named = _NAMED.match(line.text)
+            units.append(
+                Unit(
+                    _cut(line.text), _LAST_WORDS * (place + 1) / len(lines), named[1] if named else "",
+                    named[2] if named else line.text, condition=_first(_CONDITION, line.text),
+                    sqlstate=_first(_SQLSTATE, line.text), codes=codes_in(line.text), kind="message", source=reading.source,
+                    line_start=line.number, line_end=line.number, shown=line.text, task_key=task.task_key,
+                )
+            )
+    return units
 
 
 def _block_units(block: Block, task_key: str) -> Iterable[Unit]:

@@ -1,0 +1,225 @@
+"""One incident as its page shows it: the API's story, worked out into what the templates print."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.actions import Proposal
+from core.incident import FINISHED, Approval, ApprovalStatus, Prediction, Similar
+from server.console import proposals
+from server.console.words import deed
+from server.story import ArtifactOut, EventOut, Incident
+
+MAX_LINES = 60
+#: Endings of keys that say nothing to a person.
+HIDDEN = ("sha256", "approval_id", "claim_id", "artifact_id")
+MAX_TASKS_SHOWN = 40
+BAD = frozenset({"FAILED", "TIMEDOUT", "INTERNAL_ERROR", "SUCCESS_WITH_FAILURES"})
+
+
+@dataclass
+class View:
+    """What `incident.html` and its parts read; field names are those of `server.story.Incident`."""
+
+    story: Incident
+    may_decide: bool
+    triad_threshold: float
+    url: str = ""
+    job: str = ""
+    pending: Approval | None = None
+    approval: Approval | None = None
+    proposal: Proposal | None = None
+    changes: list[proposals.Change] = field(default_factory=list)
+    fields: list[proposals.Field] = field(default_factory=list)
+    patch: list[tuple[str, str]] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.story, name)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing wakes it again."""
+        return self.story.status in FINISHED
+
+    @property
+    def version(self) -> str:
+        """Changes with anything that the page shows, so that an unchanged page is not sent again."""
+        newest = self.story.events[-1].id if self.story.events else 0
+        text = f"{self.story.updated_at}/{newest}/{len(self.story.artifacts)}"
+        return f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.{self.decision_version}"
+
+    @property
+    def decision_version(self) -> str:
+        """Changes with the proposal or its status only: a form that is being filled in stays."""
+        shown = self.approval
+        text = f"{shown.id}/{shown.status}" if shown else f"{self.story.proposal}"
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def root_cause(self) -> str:
+        """The cause in one sentence."""
+        return self.story.diagnosis.get("root_cause") or self.story.summary
+
+    @property
+    def run_page_url(self) -> str | None:
+        """The run's page in the workspace."""
+        return self.story.run.get("run_page_url")
+
+    @property
+    def confidence(self) -> float | None:
+        """How sure the diagnosis is."""
+        return self.story.diagnosis.get("confidence")
+
+    @property
+    def injection_suspected(self) -> bool:
+        """Whether the log gave orders."""
+        return bool(self.story.diagnosis.get("injection_suspected"))
+
+    @property
+    def disagreement(self) -> str:
+        """Where a model and the catalogue see it differently."""
+        return self.story.diagnosis.get("disagreement") or ""
+
+    @property
+    def run_duration(self) -> float | None:
+        """Seconds."""
+        return self.story.run.get("duration_seconds")
+
+    @property
+    def evidence(self) -> list[dict[str, Any]]:
+        """Line ranges with each line's own number."""
+        return [{**e, "numbered": _numbered(e)} for e in self.story.evidence]
+
+    @property
+    def triad(self) -> list[tuple[str, float]]:
+        """The three scores with readable names."""
+        return [(name.replace("_", " ").capitalize(), value) for name, value in self.story.triad.items()]
+
+    @property
+    def tasks(self) -> list[dict[str, Any]]:
+        """Failed tasks first, the root failures marked."""
+        return _tasks(self.story)
+
+    @property
+    def tasks_summary(self) -> str:
+        """How many, and how many of them failed."""
+        every = self.story.run.get("tasks") or []
+        failed = sum(1 for t in every if t.get("result_state") in BAD)
+        return f"{failed} of {len(every)} failed"
+
+    @property
+    def similar(self) -> list[Similar]:
+        """Runbooks and past incidents, best first."""
+        return [Similar.model_validate(found) for found in self.story.similar]
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """The chance that the action holds; None where nothing was predicted."""
+        found = self.story.prediction
+        return Prediction.model_validate(found) if found else None
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The job's last runs, oldest first, each with the height (px of 40) of its bar."""
+        runs = list(reversed(self.story.history))
+        longest = max((r.get("duration_seconds") or 0 for r in runs), default=0) or 1
+        return [
+            {
+                "run_id": r.get("run_id"),
+                "state": r.get("result_state") or "running",
+                "seconds": r.get("duration_seconds"),
+                "repaired": r.get("repaired", False),
+                "height": round(8 + 32 * (r.get("duration_seconds") or 0) / longest),
+            }
+            for r in runs
+        ]
+
+    @property
+    def history_summary(self) -> str:
+        """How many of them were good."""
+        good = sum(1 for r in self.story.history if r.get("result_state") == "SUCCESS")
+        return f"{good} of {len(self.story.history)} good"
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The trail, newest first."""
+        return [{"at": e.at, "kind": e.kind, "summary": _summary(e)} for e in reversed(self.story.events)]
+
+    @property
+    def artifacts(self) -> list[ArtifactOut]:
+        """Texts kept whole."""
+        return self.story.artifacts
+
+
+def build(story: Incident, *, may_decide: bool, triad_threshold: float) -> View:
+    """The page of one incident."""
+    view = View(story=story, may_decide=may_decide, triad_threshold=triad_threshold)
+    view.url = f"/console/incidents/{story.id}"
+    view.job = story.job_name or f"job {story.job_id or '?'}"
+    view.approval = story.approvals[-1] if story.approvals else None
+    if view.approval and view.approval.status is ApprovalStatus.PENDING and not view.finished:
+        view.pending = view.approval
+    if view.pending:
+        view.proposal = view.pending.proposal
+    elif story.proposal:
+        view.proposal = Proposal.model_validate(story.proposal)
+    elif view.approval:
+        view.proposal = view.approval.proposal
+    if view.proposal:
+        view.changes = proposals.changes(view.proposal, story.run)
+        view.patch = proposals.patch(view.proposal)
+        view.fields = proposals.fields(view.proposal) if view.pending else []
+    return view
+
+
+def _numbered(evidence: dict[str, Any]) -> list[tuple[int, str]]:
+    lines = str(evidence.get("text", "")).splitlines()[:MAX_LINES] or [""]
+    return list(enumerate(lines, start=int(evidence.get("line_start", 1))))
+
+
+def _tasks(story: Incident) -> list[dict[str, Any]]:
+    every = story.run.get("tasks") or []
+    state = {t["task_key"]: _state(t) for t in every}
+    errors = {key.split("/", 1)[-1]: value.get("error", "") for key, value in story.tasks.items()}
+    rows = [
+        {
+            "key": t["task_key"],
+            "state": _state(t),
+            "root": _state(t) in BAD and not any(state.get(d) in BAD for d in t.get("depends_on") or []),
+            "depends_on": t.get("depends_on") or [],
+            "seconds": _seconds(t),
+            "said": _first_line(errors.get(t["task_key"]) or t.get("state_message") or ""),
+            "url": t.get("run_page_url"),
+        }
+        for t in every
+    ]
+    rows.sort(key=lambda row: (not row["root"], row["state"] not in BAD))
+    return rows[:MAX_TASKS_SHOWN]
+
+
+def _state(task: dict[str, Any]) -> str:
+    return task.get("result_state") or task.get("life_cycle_state") or "unknown"
+
+
+def _seconds(task: dict[str, Any]) -> float | None:
+    start, end = task.get("start_time"), task.get("end_time")
+    return (end - start) / 1000 if start and end else None
+
+
+def _first_line(text: str) -> str:
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    return line[:200] + ("…" if len(line) > 200 else "")
+
+
+def _summary(event: EventOut) -> str:
+    """The event's own facts in one line; ids, hashes, and long and nested values are left to the API."""
+    parts = []
+    for key, value in event.data.items():
+        plain = isinstance(value, str | int | float) and value not in ("", "nothing", False, 0)
+        if key.endswith(HIDDEN) or not (plain or (isinstance(value, list) and value)):
+            continue
+        shown = ", ".join(map(str, value[:10])) if isinstance(value, list) else str(value)
+        parts.append(f"{key.replace('_', ' ')}: {deed(value) if key == 'action' else shown}")
+    return "; ".join(parts)[:300]

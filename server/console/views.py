@@ -1,0 +1,219 @@
+"""The console's pages: the list, one incident, and the forms that decide."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import UploadFile
+
+from core.actions import Proposal
+from core.errors import PitstopError
+from core.incident import FINISHED, Category, Decision, DecisionKind, Status
+from server import story
+from server.attachments import read_attachment
+from server.console import incident_page, proposals
+from server.console.pages import render
+from server.console.visitors import SIGN_IN, Form, Reader, SessionsDep, reviewer
+from server.deps import MetricsDep, RuntimeDep, at_least
+from server.guards import MAX_ATTACHMENT_BODY
+from server.problems import Problem, ProblemError, from_exception
+from server.routes.approvals import record_decision
+from server.routes.artifacts import as_plain_text
+from server.sessions import Sessions, Visitor
+from wiring.runtime import Runtime
+
+router = APIRouter(prefix="/console", include_in_schema=False)
+
+PAGE = 50
+#: What the four lists of the head show.
+SHOWN: dict[str, tuple[str, dict[str, Any]]] = {
+    "waiting": ("Waiting for a decision", {"status": [Status.AWAITING_APPROVAL]}),
+    "open": ("Open incidents", {"open_only": True}),
+    "finished": ("Finished incidents", {"status": sorted(FINISHED)}),
+    "all": ("All incidents", {}),
+}
+
+
+@router.get("")
+async def list_page(
+    request: Request,
+    runtime: RuntimeDep,
+    visitor: Reader,
+    sessions: SessionsDep,
+    show: str = "open",
+    category: str = "",
+    job: Annotated[str, Query(max_length=100)] = "",
+    cursor: str | None = None,
+) -> Response:
+    """Incidents, newest first; asked for by htmx, only its rows."""
+    show = show if show in SHOWN else "open"
+    heading, wanted = SHOWN[show]
+    kind = Category(category) if category in list(Category) else None
+    found = await runtime.queries.incidents(**wanted, category=kind, text=job, cursor=cursor, limit=PAGE)
+    counts = await runtime.queries.counts()
+    filters = {"show": show, "category": category, "job": job}
+    context = {
+        **_frame(visitor, sessions),
+        "show": show,
+        "heading": heading,
+        "category": category,
+        "categories": list(Category),
+        "job": job,
+        "items": found.items,
+        "waiting": counts.by_status.get(Status.AWAITING_APPROVAL, 0),
+        "next": f"/console?{urlencode({**filters, 'cursor': found.next_cursor})}"
+        if found.next_cursor
+        else "",
+        "live": f"/console?{urlencode({**filters, **({'cursor': cursor} if cursor else {})})}",
+    }
+    return render("_rows.html" if "HX-Request" in request.headers else "list.html", **context)
+
+
+@router.get("/incidents/{incident_id}")
+async def incident(incident_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep) -> Response:
+    """One incident."""
+    return await _incident_page(runtime, visitor, sessions, incident_id)
+
+
+@router.get("/incidents/{incident_id}/live")
+async def incident_live(
+    incident_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, seen: str = ""
+) -> Response:
+    """The parts that changed since the version that was seen; nothing when none did."""
+    view = await _view(runtime, visitor, incident_id)
+    if view.version == seen:
+        return Response(status_code=204)
+    changed = not seen.endswith(f".{view.decision_version}")
+    return render("_live.html", **_frame(visitor, sessions), view=view, decision_changed=changed)
+
+
+@router.get("/incidents/{incident_id}/artifacts/{artifact_id}")
+async def artifact(incident_id: str, artifact_id: str, runtime: RuntimeDep, visitor: Reader) -> Response:
+    """A text kept whole, as plain text."""
+    return await as_plain_text(runtime, incident_id, artifact_id)
+
+
+@router.post("/approvals/{approval_id}/decision")
+async def decide(
+    approval_id: str,
+    runtime: RuntimeDep,
+    visitor: Reader,
+    sessions: SessionsDep,
+    metrics: MetricsDep,
+    form: Form,
+) -> Response:
+    """Take a decision from one of the four forms; what went wrong is shown where the form was."""
+    approval = await runtime.store.approval(approval_id)
+    try:
+        decision = _read_decision(approval.proposal, {k: v for k, v in form.items() if isinstance(v, str)})
+        await record_decision(runtime, approval_id, decision, reviewer(visitor))
+    except (PitstopError, ProblemError) as error:
+        problem, _ = from_exception(error)
+        return await _incident_page(runtime, visitor, sessions, approval.incident_id, problem)
+    metrics.decisions.labels(decision.kind.value, "console").inc()
+    return RedirectResponse(f"/console/incidents/{approval.incident_id}", status_code=303)
+
+
+def _read_decision(proposal: Proposal, form: dict[str, str]) -> Decision:
+    """Raises: InvalidInput: an edited value does not fit."""
+    kind = DecisionKind(form.get("kind", "")) if form.get("kind") in list(DecisionKind) else None
+    if kind is None:
+        raise ProblemError(422, "Invalid input", "The form does not say what was decided.")
+    params = None
+    if kind is DecisionKind.EDIT:
+        params = proposals.read_form(proposal, form).model_dump(mode="json")
+    then = form.get("then", "nothing")
+    return Decision(
+        kind=kind,
+        comment=form.get("comment", "")[:4000],
+        params=params,
+        payload_sha256=form.get("payload_sha256") or None,
+        then=then if then in ("terminate", "take_over") and kind is DecisionKind.REJECT else "nothing",  # type: ignore[arg-type]
+    )
+
+
+@router.post("/incidents/{incident_id}/attachments", max_body_size=MAX_ATTACHMENT_BODY)
+async def attach(
+    incident_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, form: Form
+) -> Response:
+    """Attach a text."""
+    file = form.get("file")
+    try:
+        caller = at_least("approver", reviewer(visitor))
+        if not isinstance(file, UploadFile):
+            raise ProblemError(422, "Invalid input", "The form holds no file.")
+        name, body = read_attachment(file.filename or "", await file.read())
+        await runtime.store.attach(incident_id, name, body, by=caller.name)
+    except (PitstopError, ProblemError) as error:
+        problem, _ = from_exception(error)
+        return await _incident_page(runtime, visitor, sessions, incident_id, problem)
+    return RedirectResponse(f"/console/incidents/{incident_id}", status_code=303)
+
+
+@router.post("/incidents/{incident_id}/{verb}")
+async def care(
+    incident_id: str, verb: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, form: Form
+) -> Response:
+    """Mute (or not any more), take over, close, try again."""
+    try:
+        caller = at_least("approver", reviewer(visitor))
+        await _care(runtime, incident_id, verb, caller.name)
+    except (PitstopError, ProblemError) as error:
+        problem, _ = from_exception(error)
+        return await _incident_page(runtime, visitor, sessions, incident_id, problem)
+    return RedirectResponse(f"/console/incidents/{incident_id}", status_code=303)
+
+
+async def _care(runtime: Runtime, incident_id: str, verb: str, by: str) -> None:
+    store = runtime.store
+    match verb:
+        case "mute":
+            await store.mute(incident_id, by=by)
+        case "unmute":
+            await store.mute(incident_id, by=by, on=False)
+        case "take-over":
+            await store.take_over(incident_id, by=by)
+        case "close":
+            await store.close(incident_id, by=by)
+        case "retry":
+            await store.retry_broken(incident_id, by=by)
+        case _:
+            raise ProblemError(404, "Not found", f"Nothing here is called {verb[:40]}.")
+
+
+async def _view(runtime: Runtime, visitor: Visitor, incident_id: str) -> incident_page.View:
+    told = await story.of(runtime.queries, incident_id)
+    rules = runtime.policy.rules_for(told.job_name, told.tags, told.failure_class)
+    role = reviewer(visitor).role
+    return incident_page.build(
+        told, may_decide=role in ("approver", "admin"), triad_threshold=rules.triad_threshold
+    )
+
+
+async def _incident_page(
+    runtime: Runtime, visitor: Visitor, sessions: Sessions, incident_id: str, problem: Problem | None = None
+) -> Response:
+    view = await _view(runtime, visitor, incident_id)
+    status = problem.status if problem else 200
+    return render("incident.html", status, **_frame(visitor, sessions), view=view, problem=problem)
+
+
+def _frame(visitor: Visitor, sessions: Sessions) -> dict[str, Any]:
+    """What every page's frame needs."""
+    return {"caller": reviewer(visitor), "csrf": sessions.csrf(visitor.secret), "show": ""}
+
+
+def explain(request: Request, problem: Problem) -> Response:
+    """A problem as a page."""
+    return render(
+        "message.html", problem.status, problem=problem, back="/console", caller=None, show="", csrf=""
+    )
+
+
+async def send_to_sign_in(request: Request, error: Exception) -> Response:
+    """Nobody is signed in: a page goes there, a part of a page has the browser go there."""
+    if "HX-Request" in request.headers:
+        return Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': back})}", status_code=303)

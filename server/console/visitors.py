@@ -1,0 +1,114 @@
+"""Who is at the console: found by cookie, sent to sign in where needed, forms checked before anything else."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from core.errors import Forbidden
+from core.incident import Reviewer
+from core.settings import Settings
+from server.deps import RuntimeDep
+from server.sessions import COOKIE, SESSION_SECONDS, Sessions, Visitor
+
+SIGN_IN = "/console/sign-in"
+
+
+class SignInFirst(Exception):
+    """Nobody is signed in."""
+
+
+def get_sessions(request: Request) -> Sessions:
+    """The process's sessions."""
+    return request.app.state.sessions
+
+
+SessionsDep = Annotated[Sessions, Depends(get_sessions)]
+
+
+async def get_visitor(request: Request, runtime: RuntimeDep, sessions: SessionsDep) -> Visitor:
+    """Whoever sent this request, signed in or not."""
+    return await sessions.visitor(runtime, request.cookies.get(COOKIE))
+
+
+AnyVisitor = Annotated[Visitor, Depends(get_visitor)]
+
+
+async def get_reader(visitor: AnyVisitor) -> Visitor:
+    """A signed-in visitor.
+
+    Raises:
+        SignInFirst: Nobody is signed in.
+    """
+    if visitor.reviewer is None:
+        raise SignInFirst
+    return visitor
+
+
+Reader = Annotated[Visitor, Depends(get_reader)]
+
+
+async def get_form(request: Request, visitor: AnyVisitor, sessions: SessionsDep) -> FormData:
+    """The form that was sent, if it was made for this visitor and sent from our own pages.
+
+    Raises:
+        Forbidden: It was not.
+    """
+    check_origin(request)
+    form = await request.form(max_files=1, max_fields=300)
+    given = form.get("csrf")
+    sessions.check_csrf(visitor.secret, given if isinstance(given, str) else "")
+    return form
+
+
+Form = Annotated[FormData, Depends(get_form)]
+
+
+def check_origin(request: Request) -> None:
+    """Browsers say where a form comes from; another site's is refused before its token is looked at.
+
+    Raises:
+        Forbidden: It comes from elsewhere.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    foreign = site is not None and site not in ("same-origin", "none")
+    if site is None and origin is not None:
+        foreign = urlsplit(origin).netloc != request.headers.get("host")
+    if foreign:
+        raise Forbidden("This form was sent from another site.")
+
+
+def reviewer(visitor: Visitor) -> Reviewer:
+    """The signed-in person. Raises: Forbidden."""
+    if visitor.reviewer is None:
+        raise Forbidden("Sign in first.")
+    return visitor.reviewer
+
+
+def set_cookie(response: Response, value: str, settings: Settings, request: Request) -> None:
+    """Hand out the session's cookie: for this site alone, out of reach of scripts."""
+    https = request.url.scheme == "https" or (settings.public_url or "").startswith("https://")
+    response.set_cookie(
+        COOKIE,
+        value,
+        max_age=int(SESSION_SECONDS),
+        httponly=True,
+        samesite="lax",
+        secure=https,
+        path="/console",
+    )
+
+
+def safe_next(address: str) -> str:
+    """Where to go after signing in: a page of the console, never another site."""
+    ours = address == "/console" or address.startswith(("/console/", "/console?"))
+    return address if ours and "\\" not in address and not address.startswith(SIGN_IN) else "/console"
+
+
+def text(form: FormData, name: str, limit: int = 4000) -> str:
+    """A field of a form as text; empty when it is missing or a file."""
+    value = form.get(name)
+    return value[:limit] if isinstance(value, str) else ""

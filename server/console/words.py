@@ -1,0 +1,124 @@
+"""How the console says numbers, times and names: short, the same everywhere, safe on missing values."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+MISSING = "–"
+
+
+def words(value: Any) -> str:
+    """`AWAITING_APPROVAL` -> "awaiting approval"."""
+    return str(value or MISSING).replace("_", " ").lower()
+
+
+#: Each action as a person would say it.
+ACTIONS = {
+    "RETRY": "Run the failed tasks again",
+    "RETRY_WITH_NEW_PARAMS": "Run again with changed settings",
+    "RUN_UPSTREAM": "Run the producing job first, then the failed tasks",
+    "NOTIFY_OWNER": "Tell the owner",
+    "ESCALATE": "Call the next person",
+    "TERMINATE": "Stop the run",
+    "PROPOSE_FIX": "Propose a code change",
+}
+
+
+def deed(action: Any) -> str:
+    """An action in words."""
+    return ACTIONS.get(str(action), words(action))
+
+
+def percent(value: float | None) -> str:
+    """0.834 -> "83%"; a chance that is not certain never reads as certain."""
+    if value is None:
+        return MISSING
+    whole = round(value * 100)
+    if whole == 100 and value < 1:
+        return "> 99%"
+    return "< 1%" if whole == 0 and value > 0 else f"{whole}%"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as one or two units: "48 s", "3 min 5 s", "2 h 10 min"."""
+    if seconds is None or seconds <= 0:
+        return MISSING
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole or 1} s"
+    if whole < 3600:
+        return _two(whole // 60, "min", whole % 60, "s")
+    return _two(whole // 3600, "h", whole % 3600 // 60, "min")
+
+
+def _two(big: int, big_unit: str, small: int, small_unit: str) -> str:
+    return f"{big} {big_unit} {small} {small_unit}" if small else f"{big} {big_unit}"
+
+
+def size(count: int | None) -> str:
+    """Bytes as B, kB or MB (powers of 1000)."""
+    if count is None:
+        return MISSING
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1000:.0f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def clock(value: str | datetime | None) -> str:
+    """A time to the second, in UTC."""
+    at = _time(value)
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC") if at else MISSING
+
+
+def moment(value: str | datetime | None) -> str:
+    """A time of the timeline: day and second, in UTC."""
+    at = _time(value)
+    return at.strftime("%b %d %H:%M:%S") if at else MISSING
+
+
+def ago(value: str | datetime | None, now: datetime | None = None) -> str:
+    """How long ago, in one unit; the future reads as "in 5 min"."""
+    at = _time(value)
+    if at is None:
+        return MISSING
+    seconds = ((now or datetime.now(UTC)) - at).total_seconds()
+    distance = abs(seconds)
+    if distance < 5:
+        return "just now"
+    for limit, unit, name in (
+        (90, 1, "s"),
+        (5400, 60, "min"),
+        (129_600, 3600, "h"),
+        (float("inf"), 86_400, "d"),
+    ):
+        if distance < limit:
+            text = f"{round(distance / unit)} {name}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return MISSING
+
+
+def _time(value: str | datetime | None) -> datetime | None:
+    if not value:
+        return None
+    at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def link(url: str | None) -> str:
+    """An address that may be a link; anything but http(s) (such as `javascript:`) gives nothing."""
+    return url if url and urlsplit(url).scheme in ("http", "https") else ""
+
+
+FILTERS = {
+    "deed": deed,
+    "moment": moment,
+    "link": link,
+    "words": words,
+    "percent": percent,
+    "duration": duration,
+    "size": size,
+    "clock": clock,
+    "ago": ago,
+}

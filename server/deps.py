@@ -1,0 +1,82 @@
+"""What routes are given: the runtime, the news, the numbers, and who is calling."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from core.errors import Forbidden, StoreUnavailable, Unauthenticated
+from core.incident import Reviewer
+from server.live import News
+from server.metrics import Metrics
+from wiring.runtime import Runtime
+
+#: Each role may do what those before it may.
+ROLES = ("viewer", "approver", "admin")
+
+_bearer = HTTPBearer(
+    auto_error=False, description="An API token: `pitstop tokens create NAME --role approver`."
+)
+
+
+def get_runtime(request: Request) -> Runtime:
+    """The parts of this process.
+
+    Raises:
+        StoreUnavailable: They are not open (yet).
+    """
+    runtime: Runtime | None = getattr(request.app.state, "runtime", None)
+    if runtime is None:
+        raise StoreUnavailable("Pitstop is starting.", hint="Try again in a moment.")
+    return runtime
+
+
+def get_news(request: Request) -> News:
+    """Who tells that something new happened."""
+    return request.app.state.news
+
+
+def get_metrics(request: Request) -> Metrics:
+    """The process's counters."""
+    return request.app.state.metrics
+
+
+RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
+NewsDep = Annotated[News, Depends(get_news)]
+MetricsDep = Annotated[Metrics, Depends(get_metrics)]
+
+
+async def get_caller(
+    runtime: RuntimeDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Reviewer:
+    """Who holds the bearer token.
+
+    Raises:
+        Unauthenticated: No token, or one that is not known (any more).
+    """
+    if credentials is None:
+        raise Unauthenticated("This needs an API token.", hint="Send it as Authorization: Bearer TOKEN.")
+    return await runtime.authenticate(credentials.credentials)
+
+
+def at_least(role: str, caller: Reviewer) -> Reviewer:
+    """The caller, if its role reaches `role`.
+
+    Raises:
+        Forbidden: It does not.
+    """
+    if caller.role not in ROLES or ROLES.index(caller.role) < ROLES.index(role):
+        raise Forbidden(f"{caller.name} is a {caller.role}; this takes the role {role}.")
+    return caller
+
+
+def _requires(role: str) -> Callable[..., Awaitable[Reviewer]]:
+    async def caller(who: Annotated[Reviewer, Depends(get_caller)]) -> Reviewer:
+        return at_least(role, who)
+
+    return caller
+
+
+Viewer = Annotated[Reviewer, Depends(_requires("viewer"))]
+Approver = Annotated[Reviewer, Depends(_requires("approver"))]

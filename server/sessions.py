@@ -1,0 +1,208 @@
+"""Signing in to the console: sessions that end when told, forms that nobody else can send, links that work once.
+
+A session is an API token of its own with a short life: its secret is in the cookie, its hash in the database, so
+signing out ends it for good. A sign-in link carries a signed code; redeeming it inserts the session under the
+code's own number, which happens once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from itsdangerous import BadSignature, Signer, URLSafeTimedSerializer
+from sqlalchemy.exc import IntegrityError
+
+from core.errors import ConfigurationError, Forbidden, Unauthenticated
+from core.incident import Reviewer
+from core.settings import Settings
+from store.models import TokenModel
+from store.views import Token
+from wiring.runtime import Runtime
+
+COOKIE = "pitstop_session"
+SESSION_SECONDS = 12 * 3600.0
+CODE_SECONDS = 15 * 60
+KEY_FILE = "session.key"
+_SESSION = "ses_"
+_VISITOR = "vis_"
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who sent a request to the console; `reviewer` is None before signing in."""
+
+    secret: str
+    reviewer: Reviewer | None = None
+    token_id: str = ""
+
+
+def signing_key(settings: Settings) -> bytes:
+    """The key that signs cookies and links: the setting, else one made once in the data folder.
+
+    Raises:
+        ConfigurationError: The data folder can't be written.
+    """
+    if settings.session_secret is not None:
+        return settings.session_secret.get_secret_value().encode()
+    path = settings.data_dir / KEY_FILE
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        return _stored_key(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"PITSTOP_SESSION_SECRET is not set, and {path} can't be used: {error.strerror}."
+        ) from error
+
+
+def _stored_key(path: Path) -> bytes:
+    # Written whole and linked into place, so that two processes starting at once agree on one key.
+    fresh = path.with_name(f".{KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
+    if not path.exists():
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48), encoding="ascii")
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text(encoding="ascii").strip().encode()
+
+
+def sign_in_link(settings: Settings, name: str, role: str, base_url: str) -> str:
+    """An address that signs `name` in once, within 15 minutes. Whoever holds it is let in: don't log it."""
+    code = _codes(signing_key(settings)).dumps({"name": name, "role": role, "id": secrets.token_hex(12)})
+    return f"{base_url.rstrip('/')}/console/sign-in?{urlencode({'code': code})}"
+
+
+def _codes(key: bytes) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(
+        key, salt="pitstop sign-in", signer_kwargs={"digest_method": hashlib.sha256}
+    )
+
+
+class Sessions:
+    """Opens, checks and ends sessions.
+
+    Args:
+        key: Signs cookies, forms and codes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._signer = Signer(key, salt="pitstop session", digest_method=hashlib.sha256)
+
+    async def visitor(self, runtime: Runtime, cookie: str | None) -> Visitor:
+        """Who holds this cookie; a new visitor where it is missing, forged, expired or ended."""
+        try:
+            secret = self._signer.unsign(cookie or "").decode()
+        except (BadSignature, UnicodeDecodeError):
+            return new_visitor()
+        if not secret.startswith(_SESSION):
+            return Visitor(secret)
+        try:
+            token = await runtime.tokens.verify(secret)
+        except Unauthenticated:
+            return new_visitor()
+        return Visitor(secret, Reviewer(name=token.name, role=token.role, channel="console"), token.id)
+
+    def cookie(self, secret: str) -> str:
+        """The cookie's value for a visitor or a session."""
+        return self._signer.sign(secret).decode()
+
+    def csrf(self, secret: str) -> str:
+        """What every form of this visitor carries."""
+        return hmac.new(self._key, f"csrf {secret}".encode(), hashlib.sha256).hexdigest()
+
+    def check_csrf(self, secret: str, given: str) -> None:
+        """Raises: Forbidden: the form was not made for this visitor."""
+        if not hmac.compare_digest(self.csrf(secret), given):
+            raise Forbidden(
+                "This form is too old, or was not made here.", hint="Go back, reload, and send it again."
+            )
+
+    async def open(self, runtime: Runtime, token: Token) -> str:
+        """A session for whoever holds `token`; its secret. It ends with the token at the latest."""
+        seconds = SESSION_SECONDS
+        if token.expires_at is not None:
+            seconds = min(seconds, (token.expires_at - runtime.clock.now()).total_seconds())
+        return await _insert(
+            runtime, secrets.token_hex(12), token.name, token.role, f"token {token.id}", seconds
+        )
+
+    async def redeem(self, runtime: Runtime, code: str) -> str:
+        """A session for a sign-in link's code; its secret.
+
+        Raises:
+            Unauthenticated: The code is not ours, too old, or was used.
+        """
+        hint = "Ask for a new link, or sign in with an API token."
+        try:
+            known = cast("dict[str, Any]", _codes(self._key).loads(code, max_age=CODE_SECONDS))
+        except BadSignature as error:  # also the expired kind
+            raise Unauthenticated("This sign-in link is not valid any more.", hint=hint) from error
+        try:
+            return await _insert(
+                runtime, known["id"], known["name"], known["role"], "sign-in link", SESSION_SECONDS
+            )
+        except IntegrityError as error:
+            raise Unauthenticated("This sign-in link was used already.", hint=hint) from error
+
+
+def new_visitor() -> Visitor:
+    """Somebody not known yet."""
+    return Visitor(_VISITOR + secrets.token_urlsafe(24))
+
+
+async def _insert(runtime: Runtime, number: str, name: str, role: str, by: str, seconds: float) -> str:
+    secret = _SESSION + secrets.token_urlsafe(32)
+    now = runtime.clock.now()
+    async with runtime.db.transaction() as session:
+        session.add(
+            TokenModel(
+                id=f"tok_{number}",
+                name=name,
+                role=role,
+                sha256=hashlib.sha256(secret.encode()).hexdigest(),
+                created_at=now,
+                created_by=by,
+                expires_at=now + timedelta(seconds=seconds),
+            )
+        )
+    return secret
+
+
+class Attempts:
+    """Holds back who guesses: at most `most` failed tries in `seconds` from one address."""
+
+    def __init__(self, most: int = 10, seconds: float = 300.0) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._failed: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def wait(self, address: str) -> float:
+        """Seconds until this address may try again; 0 when it may now."""
+        now = time.monotonic()
+        failed = self._failed.get(address)
+        while failed and failed[0] <= now - self._seconds:
+            failed.popleft()
+        if not failed:
+            self._failed.pop(address, None)
+            return 0.0
+        return max(0.0, failed[0] + self._seconds - now) if len(failed) >= self._most else 0.0
+
+    def failed(self, address: str) -> None:
+        """Count a failed try."""
+        if len(self._failed) > 10_000:  # somebody with many addresses: forget rather than grow
+            self._failed.clear()
+        self._failed[address].append(time.monotonic())

@@ -130,11 +130,7 @@ async def _refuse_good(runtime: Runtime, run: RunFacts) -> None:
 async def failed_softly(runtime: Runtime, run: RunFacts) -> bool:
     """Whether a notebook's exit value contradicts the run's SUCCESS."""
     for task in [t for t in run.tasks if t.kind == "notebook"][-MAX_NOTEBOOKS:]:
-        try:
-            output = await runtime.workspace.task_output(run, task)
-        except (WorkspaceRefused, RunNotFound):
-            continue
-        if soft_failure(output.texts.get("notebook_result", "")):
+        if soft_failure(await runtime.workspace.exit_value(task)):
             return True
     return False
 

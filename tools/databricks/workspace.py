@@ -132,6 +132,17 @@ class Workspace:
                 found.append(FoundRun(run.run_id, run.job_id, run.end_time or 0, result, why))
         return found
 
+    async def long_runs(self, started_before: datetime, *, job_ids: Sequence[int] = ()) -> list[FoundRun]:
+        """The runs that are still going on and started before then; `job_ids` narrows it to these jobs."""
+        limit = int(started_before.timestamp() * 1000)
+        found: list[FoundRun] = []
+        for scope in [{"job_id": job_id} for job_id in job_ids] or [{}]:
+            query: dict[str, Any] = {**scope, "active_only": True}
+            async for run in reads.runs(self._connection, query, at_most=MAX_LISTED):
+                if run.start_time and run.start_time < limit:
+                    found.append(FoundRun(run.run_id, run.job_id, 0, None, "the run goes on for long"))
+        return found
+
     async def _settings(self, job_id: int | None) -> dict[str, Any]:
         """The job's settings; none for a one-time run, a job that is gone, or one that we may not read."""
         if not job_id:

@@ -12,7 +12,9 @@ _MESSAGE_CHARS = 300
 _FRAMES = 3
 _SPACE = re.compile(r"\s+")
 #: Words that change from run to run though no digit is in them: which attempt, which executor, how it is quoted.
-_PASSING = re.compile(r"\b(?:Lost task|executor|TID|attempt|on host|application_|container_)\b[^:]*: ?", re.IGNORECASE)
+_PASSING = re.compile(
+    r"\b(?:Lost task|executor|TID|attempt|on host|application_|container_)\b[^:]*: ?", re.IGNORECASE
+)
 
 
 def fingerprint(block: Block) -> str:

@@ -19,8 +19,12 @@ _HOST = r"\b(?:[\w-]+\.){2,}[A-Za-z][\w-]*:\d{2,5}\b|\b[\w-]+:\d{4,5}\b|\bip-\d+
 _PATH = r"(?<![\w.:/])(?:[A-Za-z]:[\\/]|~?/|\.{1,2}/)(?:[\w.@=+%$#*~,-]+[/\\]*){1,40}"
 _SIZE = r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*\s?(?:(?:[KMGTPE]i?)?B|ms|us|ns|sec|secs|[hms])\b"
 #: Letters and digits that alternate, as random names do; a plain word with a number at its end is not one.
-_RANDOM = r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*\d[A-Za-z]+\d)(?=[A-Za-z0-9]*[A-Za-z]\d)[A-Za-z0-9]{6,}(?![A-Za-z0-9])"
-_TOKEN = r"(?<![A-Za-z0-9+])(?=[A-Za-z0-9+]*\d)(?=[A-Za-z0-9+]*[a-z])(?=[A-Za-z0-9+]*[A-Z])[A-Za-z0-9+]{20,}={0,2}"
+_RANDOM = (
+    r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*\d[A-Za-z]+\d)(?=[A-Za-z0-9]*[A-Za-z]\d)[A-Za-z0-9]{6,}(?![A-Za-z0-9])"
+)
+_TOKEN = (
+    r"(?<![A-Za-z0-9+])(?=[A-Za-z0-9+]*\d)(?=[A-Za-z0-9+]*[a-z])(?=[A-Za-z0-9+]*[A-Z])[A-Za-z0-9+]{20,}={0,2}"
+)
 _NUMBER = r"(?<![\d.,])[-+]?\d+(?:[.,]\d+)*"
 
 _IDS = re.compile("|".join((_UUID, _TIME, _HEX, _IP, _TOKEN, _RANDOM)))
@@ -28,7 +32,9 @@ _ALL = re.compile("|".join((_URL, _EMAIL, _UUID, _TIME, _HEX, _IP, _HOST, _PATH,
 _DIGITS = re.compile(_NUMBER)
 _INT = re.compile(r"\d+")
 #: Letters that are often followed by a digit and yet are one word.
-_WORDS_WITH_DIGITS = re.compile(r"\b(?:[A-Za-z]{1,5}\d[A-Za-z]{1,9}|utf-?\d+|[Uu][Tt][Ff]\d+|md5|sha\d+|s3a?|ipv[46]|IPv[46]|x86_64|ext\d|py\d|int\d+|float\d+|HTTP/\d\.\d)\b")
+_WORDS_WITH_DIGITS = re.compile(
+    r"\b(?:[A-Za-z]{1,5}\d[A-Za-z]{1,9}|utf-?\d+|[Uu][Tt][Ff]\d+|md5|sha\d+|s3a?|ipv[46]|IPv[46]|x86_64|ext\d|py\d|int\d+|float\d+|HTTP/\d\.\d)\b"
+)
 
 
 def mask_ids(text: str) -> str:

@@ -10,11 +10,17 @@ from tools.log_reader.headers import parse_header
 #: Header formats of systems that don't write `time level logger: message`. Each ends where the message begins.
 _FORMATS = (
     # syslog: Jun 14 15:16:01 host sshd(pam_unix)[19939]: message
-    re.compile(r"[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)? \S+ [^\[\]:]{1,60}?(?:\[[^\]]*\])?:(?: |$)"),
+    re.compile(
+        r"[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)? \S+ [^\[\]:]{1,60}?(?:\[[^\]]*\])?:(?: |$)"
+    ),
     # syslog of a cluster: - 1131566461 2005.11.09 dn228 Nov 9 12:01:01 dn228/dn228 crond[2915]: message
-    re.compile(r"\S+ \d{9,10} \d{4}\.\d\d\.\d\d \S+ [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \S+ (?:[^\[\]: ]{1,60}(?:\[[^\]]*\])?:(?: |$))?"),
+    re.compile(
+        r"\S+ \d{9,10} \d{4}\.\d\d\.\d\d \S+ [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \S+ (?:[^\[\]: ]{1,60}(?:\[[^\]]*\])?:(?: |$))?"
+    ),
     # supercomputers' event logs: - 1117838570 2005.06.03 NODE 2005-06-03-15.42.50.363779 NODE RAS KERNEL INFO message
-    re.compile(r"\S+ \d{9,10} \d{4}\.\d\d\.\d\d \S+ \d{4}-\d\d-\d\d-[\d.]+ \S+ \S+ \S+ (?:INFO|WARNING|ERROR|FATAL|SEVERE|FAILURE) "),
+    re.compile(
+        r"\S+ \d{9,10} \d{4}\.\d\d\.\d\d \S+ \d{4}-\d\d-\d\d-[\d.]+ \S+ \S+ \S+ (?:INFO|WARNING|ERROR|FATAL|SEVERE|FAILURE) "
+    ),
     re.compile(r"\d+ \S+ \S+ \S+ \d{9,10} \d (?=\S)"),
     # android: 03-17 16:13:38.811  1702  2395 D WindowManager: message
     re.compile(r"\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +\d+ +\d+ [VDIWEF] [^:]{1,60}?: "),

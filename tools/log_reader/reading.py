@@ -101,7 +101,9 @@ def _look_at_tail(reading: Reading, collected: Collected, good: Templates | None
     known = good.knows if good is not None else None
     covered = {n for block in reading.blocks for n in range(block.line_start, block.line_end + 1)}
     more = [
-        block for block in tail_blocks(lines, collected.tail_line, reading.source, known) if block.line_start not in covered
+        block
+        for block in tail_blocks(lines, collected.tail_line, reading.source, known)
+        if block.line_start not in covered
     ]
     reading.blocks = sorted([*reading.blocks, *more], key=lambda block: block.line_start)
 

@@ -178,7 +178,9 @@ def _merged(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...] | N
     places = [place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
     if not places or len(places) > len(one) * (1 - _SIMILAR):
         return None
-    if all(_is_variable(place, one[place - 1] if place else "", {one[place], other[place]}) for place in places):
+    if all(
+        _is_variable(place, one[place - 1] if place else "", {one[place], other[place]}) for place in places
+    ):
         return tuple(WILDCARD if place in places else word for place, word in enumerate(one))
     return None
 

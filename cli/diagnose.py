@@ -11,7 +11,6 @@ import typer
 if TYPE_CHECKING:
     from core.incident import Diagnosis, Triad
     from knowledge.runbooks import Runbook
-    from tools.diagnosis import Engine
     from tools.diagnosis.files import Found
     from tools.log_reader import Templates
 
@@ -135,7 +134,9 @@ def _show(answer: dict[str, Any]) -> None:
     head = f"[bold]{answer['category']}[/bold] · {answer['failure_class']} · confidence {answer['confidence']:.2f}"
     if answer["injection_suspected"]:
         head += " · [yellow]the log gives orders; they were ignored[/yellow]"
-    console.print(Panel(f"{escape(answer['root_cause'])}\n{head}", title=escape(answer["path"]), title_align="left"))
+    console.print(
+        Panel(f"{escape(answer['root_cause'])}\n{head}", title=escape(answer["path"]), title_align="left")
+    )
     for item in answer["evidence"]:
         lines = f"{item['line_start']}-{item['line_end']}"
         console.print(f"[cyan]{escape(item['source'])}:{lines}[/cyan]")

@@ -78,7 +78,9 @@ def _load(users: Path | None) -> Catalogue:
         for file in files:
             phrases.update(file.table("phrases", list))
         for file in files:
-            conditions.update({name: state for state, names in file.table("conditions", list).items() for name in names})
+            conditions.update(
+                {name: state for state, names in file.table("conditions", list).items() for name in names}
+            )
             placements.update(file.placements())
         ours: dict[str, FailureClass] = {}
         for file in files:
@@ -93,12 +95,16 @@ def _load(users: Path | None) -> Catalogue:
 
 
 def _check_names(classes: Mapping[str, FailureClass], placements: Mapping[str, str]) -> None:
-    """Every class that another one names must exist."""
+    """Every class that another one names must exist, and no two may explain each other away."""
     named = [(f"class {c.name}", b) for c in classes.values() for b in c.beats]
     named += [(f"sqlstate {state}", name) for state, name in placements.items()]
     for who, name in [*named, ("the engine", UNKNOWN)]:
         if name not in classes:
             raise ConfigurationError(f"Catalogue: {who} names the class {name}, which does not exist.")
+    for found in classes.values():
+        for other in found.beats:
+            if found.name in classes[other].beats:
+                raise ConfigurationError(f"Catalogue: {found.name} and {other} each beat the other; only one can.")
 
 
 @dataclass(frozen=True)
@@ -122,9 +128,13 @@ class _File:
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f"{path}:{mark.line + 1}" if mark else str(path)
-            raise ConfigurationError(f"Catalogue: {where}: not YAML: {getattr(error, 'problem', error)}.") from error
+            raise ConfigurationError(
+                f"Catalogue: {where}: not YAML: {getattr(error, 'problem', error)}."
+            ) from error
         if not isinstance(raw, dict) or node is None:
-            raise ConfigurationError(f"Catalogue: {path}:1: a mapping with `family` and `classes` is expected.")
+            raise ConfigurationError(
+                f"Catalogue: {path}:1: a mapping with `family` and `classes` is expected."
+            )
         return cls(path, raw, node)
 
     def mistake(self, message: str, loc: Iterable[int | str] = ()) -> ConfigurationError:
@@ -216,5 +226,7 @@ class _File:
         for fault in error.errors()[:5]:
             loc = (*prefix, *fault["loc"])
             what = ".".join(map(str, loc[-2:]))
-            lines.append(f"{self.path}:{self.line(loc)}: {what}: {fault['msg'].removeprefix('Value error, ')}")
+            lines.append(
+                f"{self.path}:{self.line(loc)}: {what}: {fault['msg'].removeprefix('Value error, ')}"
+            )
         return ConfigurationError("Catalogue: " + "; ".join(lines) + ".")

@@ -64,7 +64,17 @@ class Rule(Part):
 
     @model_validator(mode="after")
     def _says_something(self) -> Rule:
-        if not any((self.condition, self.sqlstate, self.exception, self.text, self.event, self.termination, self.exit_code)):
+        if not any(
+            (
+                self.condition,
+                self.sqlstate,
+                self.exception,
+                self.text,
+                self.event,
+                self.termination,
+                self.exit_code,
+            )
+        ):
             raise ValueError(
                 "a rule needs at least one of condition, sqlstate, exception, text, event, termination, exit_code"
             )

@@ -45,7 +45,9 @@ class Case:
         return [reading for task in self.tasks for reading in task.readings]
 
 
-def case_of_texts(texts: Mapping[str, str], run: RunFacts | None = None, *, good: Templates | None = None) -> Case:
+def case_of_texts(
+    texts: Mapping[str, str], run: RunFacts | None = None, *, good: Templates | None = None
+) -> Case:
     """A case of one task from texts by the name of their source."""
     readings = [read_text(text, name, good=good) for name, text in texts.items() if text]
     codes = _codes(run) if run else ()

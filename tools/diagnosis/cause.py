@@ -17,7 +17,10 @@ _REST = re.compile(
     r"\s*If necessary set |\s*SQLSTATE: ?\w{5}).*",
     re.DOTALL,
 )
-_STAGE = re.compile(r"^Job aborted due to stage failure: .*?most recent failure: Lost task [^)]*\)(?: \([^)]*\))?: ", re.DOTALL)
+_STAGE = re.compile(
+    r"^Job aborted due to stage failure: .*?most recent failure: Lost task [^)]*\)(?: \([^)]*\))?: ",
+    re.DOTALL,
+)
 _FRAME_LINE = 'File "[^"\n]*{name}", line (\\d+)'
 _COMMAND = re.compile(r"(?:File )?<command-(\d+)>(?::|, line )(\d+)")
 
@@ -52,7 +55,9 @@ def _tidy(value: str) -> str:
 def sentence(failure_class: FailureClass, facts: Mapping[str, str], unit: Unit | None) -> str:
     """The root cause: the first of the class's templates whose facts are all known."""
     known = {**facts, "where": where(unit), "message": _message(unit), "exception": _exception(unit)}
-    template = next((t for t in failure_class.cause if placeholders(t) <= known.keys()), failure_class.cause[-1])
+    template = next(
+        (t for t in failure_class.cause if placeholders(t) <= known.keys()), failure_class.cause[-1]
+    )
     text = template
     for name in placeholders(template):
         text = text.replace("{" + name + "}", known[name])

@@ -33,7 +33,9 @@ WEIGHTS = Features(proves=3.0, weight=1.0, margin=1.5, agreement=0.4, vague=-1.5
 def features(best: Candidate, others: Sequence[Candidate]) -> Features:
     """The features of a ranking."""
     rivals = [
-        c.score for c in others if not c.explained_by and c.failure_class.category is not best.failure_class.category
+        c.score
+        for c in others
+        if not c.explained_by and c.failure_class.category is not best.failure_class.category
     ]
     rival = max(rivals, default=0.0)
     margin = (best.score - rival) / best.score if best.score > 0 else 0.0

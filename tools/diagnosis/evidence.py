@@ -36,7 +36,12 @@ def evidence_of(
         _add(found, _lines(candidate.best.unit))
     if best is None:
         for block in sorted((b for r in readings for b in r.blocks), key=lambda b: -b.weight)[:3]:
-            _add(found, Evidence(source=block.source, line_start=block.line_start, line_end=block.line_end, text=block.text))
+            _add(
+                found,
+                Evidence(
+                    source=block.source, line_start=block.line_start, line_end=block.line_end, text=block.text
+                ),
+            )
     if not found:
         for reading in readings:
             _add(found, _tail(reading))
@@ -54,7 +59,9 @@ def _around(unit: Unit) -> Evidence | None:
     block = unit.block
     if block is None or (block.line_start, block.line_end) == (unit.line_start, unit.line_end):
         return None
-    return Evidence(source=block.source, line_start=block.line_start, line_end=block.line_end, text=block.text)
+    return Evidence(
+        source=block.source, line_start=block.line_start, line_end=block.line_end, text=block.text
+    )
 
 
 def _another_source(best: Candidate) -> Unit | None:
@@ -63,7 +70,12 @@ def _another_source(best: Candidate) -> Unit | None:
     said = " ".join(first.shown.split())
     for hit in best.hits[1:]:
         text = " ".join(hit.unit.shown.split())
-        if not hit.unit.recovered and text not in said and said not in text and hit.unit.block is not first.block:
+        if (
+            not hit.unit.recovered
+            and text not in said
+            and said not in text
+            and hit.unit.block is not first.block
+        ):
             return hit.unit
     return None
 

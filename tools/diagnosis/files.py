@@ -86,7 +86,11 @@ def _of_folder(folder: Path, good: Templates | None) -> Found:
             readings.append(_log(file, file.name, good))
         except InvalidInput as error:
             notes.append(str(error))
-    notes += [f"{p.name}: pictures are not read here" for p in sorted(folder.iterdir()) if p.suffix.lower() in PICTURES]
+    notes += [
+        f"{p.name}: pictures are not read here"
+        for p in sorted(folder.iterdir())
+        if p.suffix.lower() in PICTURES
+    ]
     body: Json = {}
     if (folder / _RUN).is_file():
         try:

@@ -107,12 +107,26 @@ def _units(task: TaskCase) -> Iterator[Unit]:
     lines = event_lines(task.events)
     for number, line in enumerate(lines, 1):
         yield Unit(
-            line, 0.8, message=line, codes=codes_in(line), kind="cluster_event", source="cluster_events", line_start=number,
-            line_end=number, shown=line, task_key=task.task_key,
+            line,
+            0.8,
+            message=line,
+            codes=codes_in(line),
+            kind="cluster_event",
+            source="cluster_events",
+            line_start=number,
+            line_end=number,
+            shown=line,
+            task_key=task.task_key,
         )
     for code in task.termination:
         yield Unit(
-            code, 0.8, message=code, termination=code, kind="termination", source="run", shown=f"termination: {code}",
+            code,
+            0.8,
+            message=code,
+            termination=code,
+            kind="termination",
+            source="run",
+            shown=f"termination: {code}",
             task_key=task.task_key,
         )
     if task.exit_code:
@@ -128,10 +142,19 @@ def last_words(task: TaskCase) -> list[Unit]:
             named = _NAMED.match(line.text)
             units.append(
                 Unit(
-                    _cut(line.text), _LAST_WORDS * (place + 1) / len(lines), named[1] if named else "",
-                    named[2] if named else line.text, condition=_first(_CONDITION, line.text),
-                    sqlstate=_first(_SQLSTATE, line.text), codes=codes_in(line.text), kind="message", source=reading.source,
-                    line_start=line.number, line_end=line.number, shown=line.text, task_key=task.task_key,
+                    _cut(line.text),
+                    _LAST_WORDS * (place + 1) / len(lines),
+                    named[1] if named else "",
+                    named[2] if named else line.text,
+                    condition=_first(_CONDITION, line.text),
+                    sqlstate=_first(_SQLSTATE, line.text),
+                    codes=codes_in(line.text),
+                    kind="message",
+                    source=reading.source,
+                    line_start=line.number,
+                    line_end=line.number,
+                    shown=line.text,
+                    task_key=task.task_key,
                 )
             )
     return units
@@ -196,7 +219,11 @@ def _plain_unit(block: Block, task_key: str) -> Unit:
 def _decisive_index(block: Block) -> int:
     """Which exception of the chain the reader holds for the decisive one."""
     for index, cause in enumerate(block.chain):
-        if cause.line == block.decisive[0] and cause.exception == block.exception and cause.message == block.message:
+        if (
+            cause.line == block.decisive[0]
+            and cause.exception == block.exception
+            and cause.message == block.message
+        ):
             return index
     for index in range(len(block.chain) - 1, -1, -1):
         if block.chain[index].exception == block.exception:

@@ -79,7 +79,9 @@ def _without_settings(changes: Sequence[Change]) -> list[SettingChange]:
     for change in changes:
         if change.unset is not None:
             address = "job_clusters[*].new_cluster"
-            return [SettingChange(path=_Place(address, {}).path(change.setting), proposed=_typed(change.unset))]
+            return [
+                SettingChange(path=_Place(address, {}).path(change.setting), proposed=_typed(change.unset))
+            ]
     return []
 
 
@@ -95,7 +97,11 @@ def _of_cluster(
     if made:
         return made
     for change in changes:
-        if change.unset is not None and place.value(change.setting) is None and change.setting != "timeout_seconds":
+        if (
+            change.unset is not None
+            and place.value(change.setting) is None
+            and change.setting != "timeout_seconds"
+        ):
             proposed = _within(change.setting, change.unset, ranges)
             return [SettingChange(path=place.path(change.setting), proposed=_typed(proposed))]
     return []
@@ -120,7 +126,9 @@ def _changed(change: Change, place: _Place, ranges: Mapping[str, Range], steps: 
     return SettingChange(path=place.path(change.setting), current=current, proposed=proposed)
 
 
-def _bigger_node(setting: str, place: _Place, ranges: Mapping[str, Range], steps: int) -> SettingChange | None:
+def _bigger_node(
+    setting: str, place: _Place, ranges: Mapping[str, Range], steps: int
+) -> SettingChange | None:
     """The next bigger node type, at most as big as a range of this name (in MiB of memory) allows."""
     current = place.value(setting)
     base = current or (place.value("node_type_id") if setting == "driver_node_type_id" else None)
@@ -153,7 +161,11 @@ def _within(setting: str, value: str, ranges: Mapping[str, Range]) -> str:
 
 
 def _timeouts(
-    changes: Sequence[Change], settings: Json, task_keys: Sequence[str], ranges: Mapping[str, Range], steps: int
+    changes: Sequence[Change],
+    settings: Json,
+    task_keys: Sequence[str],
+    ranges: Mapping[str, Range],
+    steps: int,
 ) -> list[SettingChange]:
     """Longer limits for the failed tasks, and for the job where it has one of its own."""
     change = next((c for c in changes if c.setting == "timeout_seconds"), None)
@@ -167,7 +179,11 @@ def _timeouts(
     holders.append(("timeout_seconds", settings.get("timeout_seconds")))
     made = []
     for path, current in holders:
-        new = _multiplied("timeout_seconds", current, float(change.by[1:]) ** steps, ranges) if current else None
+        new = (
+            _multiplied("timeout_seconds", current, float(change.by[1:]) ** steps, ranges)
+            if current
+            else None
+        )
         if new is not None:
             made.append(SettingChange(path=path, current=current, proposed=int(new.number)))
     return made
@@ -198,7 +214,9 @@ def means(change: Change, name: str) -> bool:
 
 def _places(settings: Json, task_keys: Sequence[str]) -> Iterator[_Place]:
     """The clusters that the tasks run on, each once; serverless and all-purpose compute can't be changed."""
-    shared = {c.get("job_cluster_key"): c.get("new_cluster") or {} for c in settings.get("job_clusters") or []}
+    shared = {
+        c.get("job_cluster_key"): c.get("new_cluster") or {} for c in settings.get("job_clusters") or []
+    }
     seen = set()
     for task in settings.get("tasks") or []:
         if task_keys and task.get("task_key") not in task_keys:
@@ -217,5 +235,3 @@ def _distinct(changes: Sequence[SettingChange]) -> list[SettingChange]:
 
 def _typed(value: str) -> str | bool:
     return {"true": True, "false": False}.get(value.lower(), value)
-
-

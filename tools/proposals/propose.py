@@ -20,7 +20,15 @@ from tools.proposals.changes import Derived, derive
 _PRODUCED = ("table", "model", "path", "schema", "object")
 #: Classes of which something that is missing is the cause.
 _MISSING = frozenset(
-    {"table_not_found", "path_not_found", "file_not_found", "delta_table_missing", "model_not_found", "schema_not_found", "empty_input"}
+    {
+        "table_not_found",
+        "path_not_found",
+        "file_not_found",
+        "delta_table_missing",
+        "model_not_found",
+        "schema_not_found",
+        "empty_input",
+    }
 )
 _REASON = 600
 
@@ -127,7 +135,11 @@ def _upstream(
 
 
 def _with_new_params(
-    failure_class: FailureClass, diagnosis: Diagnosis, derived: Derived, task_keys: list[str], run: RunFacts | None
+    failure_class: FailureClass,
+    diagnosis: Diagnosis,
+    derived: Derived,
+    task_keys: list[str],
+    run: RunFacts | None,
 ) -> Proposal:
     if derived:
         params = {
@@ -136,7 +148,11 @@ def _with_new_params(
             "settings": [change.model_dump(mode="json") for change in derived.settings],
         }
         why = f"{failure_class.title}: {_in_words(derived)}"
-        risks = ["The job's settings are changed for this repair and restored afterwards."] if derived.settings else []
+        risks = (
+            ["The job's settings are changed for this repair and restored afterwards."]
+            if derived.settings
+            else []
+        )
         if run is None or not run.settings:
             risks = ["The job's current settings are not known; the values are suggestions."]
         return _made(Action.RETRY_WITH_NEW_PARAMS, params, why, diagnosis, risks)
@@ -145,7 +161,9 @@ def _with_new_params(
         return _made(Action.RETRY, {"task_keys": task_keys}, f"{failure_class.title}: {why}", diagnosis)
     if run is None:
         params = {"task_keys": task_keys, "job_parameters": {}, "settings": []}
-        return _made(Action.RETRY_WITH_NEW_PARAMS, params, f"{failure_class.title}. {failure_class.owner}", diagnosis)
+        return _made(
+            Action.RETRY_WITH_NEW_PARAMS, params, f"{failure_class.title}. {failure_class.owner}", diagnosis
+        )
     return _tell(failure_class, diagnosis, why)
 
 

@@ -9,7 +9,17 @@ from core.policy import Range
 
 _NUMBER = re.compile(r"(?P<number>-?\d+(?:\.\d+)?) ?(?P<unit>[a-zA-Z]*)")
 #: MiB in one of each unit of Spark's sizes (`k` is KiB, as Spark reads it).
-_MIB = {"b": 1 / 1024 / 1024, "k": 1 / 1024, "kb": 1 / 1024, "m": 1, "mb": 1, "g": 1024, "gb": 1024, "t": 1024 * 1024, "tb": 1024 * 1024}
+_MIB = {
+    "b": 1 / 1024 / 1024,
+    "k": 1 / 1024,
+    "kb": 1 / 1024,
+    "m": 1,
+    "mb": 1,
+    "g": 1024,
+    "gb": 1024,
+    "t": 1024 * 1024,
+    "tb": 1024 * 1024,
+}
 _SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "h": 3600}
 #: Settings whose bare number is a size, and the unit of that number (Spark's configuration reference).
 _BARE = {

@@ -1,0 +1,121 @@
+"""The RAG triad without a model: is the answer supported, does it answer, was what was retrieved to the point.
+
+The three follow the definitions of RAGAS (Es et al. 2024, EACL demo), each of its model calls replaced by a fitted
+logistic model over features that can be computed here:
+
+- **Faithfulness** (RAGAS: the share of an answer's claims that the context supports). Claims are the answer's
+  sentences. Each gets the log odds z that the contexts support it (`support.py`). An unfaithful claim spoils an
+  answer, so the answer's score is `sigmoid(a + b min(z) + c mean(z))`, the fitted chance that every claim holds.
+- **Answer relevance** (RAGAS: how near the question is to what the answer answers; 0 when it evades): the fitted
+  chance that this answer belongs to this question, 0 for an empty or evasive one.
+- **Context precision** (RAGAS: mean precision at k over the relevant ranks): with r_k the fitted chance that the
+  k-th context serves question and answer, `sum_k(r_k * mean(r_1..r_k)) / sum_k(r_k)`.
+
+0.75 means that three in four such answers (contexts) of the fitting data were good ones; `evals/triad/fit.py` fits
+the numbers and draws the reliability curve on data held back. Without an embedder the cosines are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.incident import Triad
+from tools.triad import relevance, support
+from tools.triad.support import Embed, Source
+from tools.triad.weights import Weights, load
+from tools.triad.words import sentences, tokens
+
+#: Texts are cut here, so that a pathological record can't stall a batch.
+MAX_CHARS = 100_000
+MAX_CLAIMS = 60
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence of an answer, and the fitted chance that the contexts support it."""
+
+    text: str
+    support: float
+
+
+def score(question: str, contexts: Sequence[str], answer: str, embed: Embed | None = None) -> Triad:
+    """The triad of one answer, each 0..1. Blocks while texts are embedded.
+
+    Args:
+        question: What was asked.
+        contexts: What was retrieved, best first; an answer without any is unsupported.
+        answer: What was answered.
+        embed: Gives unit vectors for texts, one each; None leaves the cosines out.
+    """
+    contexts = [context[:MAX_CHARS] for context in contexts if context.strip()]
+    answer = answer[:MAX_CHARS]
+    weights = load("dense" if embed else "lexical")
+    return Triad(
+        faithfulness=round(_faithfulness(contexts, answer, embed, weights), 4),
+        answer_relevance=round(_answer_relevance(question, answer, embed, weights), 4),
+        context_precision=round(_context_precision(question, contexts, answer, embed, weights), 4),
+    )
+
+
+def claims(contexts: Sequence[str], answer: str, embed: Embed | None = None) -> list[Claim]:
+    """The answer's sentences with the chance that the contexts support each; empty for an empty answer."""
+    model = load("dense" if embed else "lexical").claim
+    rows = features_of_claims(contexts, answer, embed)
+    return [Claim(text, model.probability(row)) for text, row in rows]
+
+
+def features_of_claims(
+    contexts: Sequence[str], answer: str, embed: Embed | None
+) -> list[tuple[str, list[float]]]:
+    """Each sentence of the answer with its features, in the order of `support.LEXICAL` (then `support.DENSE`)."""
+    source = Source.read(contexts)
+    parts = [(text, row) for text in sentences(answer)[:MAX_CLAIMS] if (row := tokens(text))]
+    rows = [support.lexical(row, source) for _, row in parts]
+    if embed is not None and parts:
+        vectors = embed([*source.texts, *(text for text, _ in parts)])
+        context, own = vectors[: len(source.texts)], vectors[len(source.texts) :]
+        rows = [
+            row + support.dense(relevance.nearest(context, vector))
+            for row, vector in zip(rows, own, strict=True)
+        ]
+    return [(text, row) for (text, _), row in zip(parts, rows, strict=True)]
+
+
+def _faithfulness(contexts: Sequence[str], answer: str, embed: Embed | None, weights: Weights) -> float:
+    rows = features_of_claims(contexts, answer, embed) if contexts else []
+    if not rows:
+        return 0.0
+    logits = [weights.claim.logit(row) for _, row in rows]
+    return weights.answer.probability([min(logits), sum(logits) / len(logits)])
+
+
+def _answer_relevance(question: str, answer: str, embed: Embed | None, weights: Weights) -> float:
+    row = relevance.of_answer(question, answer)
+    if row[relevance.ANSWER.index("evasive")]:
+        return 0.0
+    if embed is not None:
+        asked, *said = embed([question, answer, *sentences(answer)[: relevance.MAX_SENTENCES]])
+        row.append(relevance.nearest(said, asked))
+    return weights.relevance.probability(row)
+
+
+def _context_precision(
+    question: str, contexts: Sequence[str], answer: str, embed: Embed | None, weights: Weights
+) -> float:
+    chances = [weights.context.probability(features_of_context(question, c, answer, embed)) for c in contexts]
+    total = sum(chances)
+    if not total:
+        return 0.0
+    means = [sum(chances[: k + 1]) / (k + 1) for k in range(len(chances))]
+    return sum(chance * mean for chance, mean in zip(chances, means, strict=True)) / total
+
+
+def features_of_context(question: str, context: str, answer: str, embed: Embed | None) -> list[float]:
+    """The features named in `relevance.CONTEXT` of one context, without the cosines when there is no embedder."""
+    source = Source.read([context])
+    row = relevance.of_context(question, answer, source)
+    if embed is not None:
+        asked, said, *parts = embed([question, answer, *source.texts[: relevance.MAX_SENTENCES]])
+        row += [relevance.nearest(parts, asked), relevance.nearest(parts, said)]
+    return row

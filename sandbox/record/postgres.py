@@ -33,7 +33,9 @@ def locked_ledger(folder: Path) -> Iterator[int]:
     run(str(BINARIES / "pg_ctl"), "-D", str(data), "-w", "-l", str(data / "log"), "-o", options, "start")
     try:
         with psycopg.connect(host="127.0.0.1", port=port, user="etl", dbname="postgres") as holder:
-            holder.execute("CREATE TABLE ledger (entry bigint PRIMARY KEY, booked date, amount numeric(14,2))")
+            holder.execute(
+                "CREATE TABLE ledger (entry bigint PRIMARY KEY, booked date, amount numeric(14,2))"
+            )
             holder.commit()
             holder.execute("LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
             yield port

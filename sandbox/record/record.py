@@ -82,14 +82,23 @@ def _run(name: str, ground: Ground, variant: int, folder: Path, given: dict[str,
     with (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
         command = [sys.executable, str(HERE / "run.py"), name, str(variant), str(folder)]
         subprocess.run(
-            command, env=environment, cwd=folder, stdout=out, stderr=err, timeout=TIME_LIMIT_SECONDS, check=True
+            command,
+            env=environment,
+            cwd=folder,
+            stdout=out,
+            stderr=err,
+            timeout=TIME_LIMIT_SECONDS,
+            check=True,
         )
 
 
 def _keep(name: str, ground: Ground, variant: int, folder: Path, given: dict[str, Any]) -> None:
     """Rewrite and write down what the ground wants kept."""
     outcome = json.loads((folder / "outcome.json").read_text())
-    texts = {key: (folder / key).read_text() if (folder / key).exists() else "" for key in ("stdout", "stderr", "log4j")}
+    texts = {
+        key: (folder / key).read_text() if (folder / key).exists() else ""
+        for key in ("stdout", "stderr", "log4j")
+    }
     texts["error_trace"] = outcome.get("error_trace", "")
     exchanged = rules(folder, {**given["names"], **ground.names})
     target = SCENARIOS / name

@@ -16,9 +16,9 @@ STDLIB = Path(re.__file__).parent.parent
 DRIVER_ADDRESS = "10.20.4.12"
 #: Lines kept of the beginning and the end, and bytes at most.
 HEAD, TAIL, MAX_BYTES = 60, 110, 40_000
-#: Lines kept behind each warning or error between them, and the length of the longest line.
+#: Lines kept behind each warning, error or cause between them, and the length of the longest line.
 STACK, MAX_LINE = 6, 2_000
-LOUD = re.compile(r"\d\d/\d\d/\d\d [\d:]+ (WARN|ERROR) ")
+LOUD = re.compile(r"\d\d/\d\d/\d\d [\d:]+ (WARN|ERROR) |Caused by: ")
 
 
 def rules(folder: Path, names: dict[str, str]) -> list[tuple[str, str]]:
@@ -50,7 +50,7 @@ def rewrite(text: str, exchanged: list[tuple[str, str]]) -> str:
 
 
 def trim(text: str, head: int = HEAD, tail: int = TAIL) -> str:
-    """The first and last lines, and each warning or error between them with the beginning of its stack.
+    """The first and last lines, and each warning, error and cause between them with the beginning of its stack.
 
     Where lines are missing, a line says how many.
     """

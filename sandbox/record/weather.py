@@ -67,10 +67,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def serve_https(hosts: dict[str, str], folder: Path) -> dict[str, int]:
     """One HTTPS server for each host in the weather given; returns their ports. `folder/ca.pem` vouches for them."""
     names = ",".join(f"DNS:{host}" for host in hosts)
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=weather -addext".split()
-        + [f"subjectAltName={names}", "-keyout", str(folder / "key.pem"), "-out", str(folder / "ca.pem")]
-    )
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=weather",
+    ]
+    command += ["-addext", f"subjectAltName={names}"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "ca.pem")]
     subprocess.run(command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "ca.pem", folder / "key.pem")

@@ -10,7 +10,7 @@ logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name
 
 def read(cursor):
     """The next batch and the cursor behind it; the archive's last page points to itself."""
-    time.sleep(0.02)
+    time.sleep(64)
     return 5_000, min(cursor + 1, 41)
 
 
@@ -18,15 +18,12 @@ def main():
     """Read until the cursor says that there is nothing more."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--day", required=True)
-    parser.add_argument("--stop-after", type=int, default=0, help="batches; 0 is all")
     options = parser.parse_args()
     cursor, batches = 0, 0
     while cursor is not None:
         events, cursor = read(cursor)
         batches += 1
         log.info("batch %d of %s: %d events, next cursor %s", batches, options.day, events, cursor)
-        if batches == options.stop_after:
-            return
 
 
 main()

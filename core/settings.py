@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     model_base_url: str | None = None
     model_timeout_seconds: float = Field(default=20.0, gt=0)
     model_max_tokens: int = Field(default=700, ge=50, le=4000)
-    model_prompt_tokens: int = Field(default=3000, ge=1200, le=100_000)
+    model_prompt_tokens: int = Field(default=3000, ge=1300, le=100_000)
     model_usd_per_million_input: float = Field(default=0.15, ge=0)
     model_usd_per_million_output: float = Field(default=0.60, ge=0)
     openai_api_key: SecretStr | None = Field(

@@ -7,6 +7,7 @@ to a class that makes something run again.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -97,11 +98,14 @@ class Consultation:
         """
         if not local.evidence:
             return local
-        request = build(
+        classes = self._classes(local, [found for found, _ in candidates])
+        # Redacting and counting large texts takes a while: not on the loop.
+        request = await asyncio.to_thread(
+            build,
             self._prompt,
             evidence=local.evidence,
             similar=similar,
-            classes=self._classes(local, [found for found, _ in candidates]),
+            classes=classes,
             hint=hint,
             limit=self._limit,
         )

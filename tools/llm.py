@@ -19,6 +19,7 @@ from core.errors import ModelError
 from core.settings import Settings
 
 if TYPE_CHECKING:
+    import openai
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
 #: The first stable version of Azure's API that has structured output.
@@ -105,7 +106,6 @@ class Model:
             raise ValueError("no model is configured")
         self.name = settings.model
         self._settings = settings
-        self._chat: BaseChatOpenAI | None = None
 
     def usd(self, input_tokens: int, output_tokens: int) -> float:
         """US dollars for so many tokens, at the configured prices per million."""
@@ -143,12 +143,22 @@ class Model:
 
         messages = [("system", request.system), ("human", request.user)]
         try:
-            self._chat = self._chat or self._make_chat()
-            asked = self._chat.with_structured_output(Opinion, method="json_schema", include_raw=True)
-            # httpx counts its timeout anew with every byte; this one is for the whole answer, retry included.
-            async with asyncio.timeout(self._settings.model_timeout_seconds):
-                return cast("dict[str, Any]", await asked.ainvoke(messages))
-        except (openai.OpenAIError, TimeoutError, ValueError, TypeError, KeyError, AttributeError) as error:
+            # A client of its own: the one langchain keeps for all is bound to the event loop that used it first.
+            async with openai.DefaultAsyncHttpxClient() as client:
+                asked = self._chat(client).with_structured_output(
+                    Opinion, method="json_schema", include_raw=True
+                )
+                # The client counts its timeout anew with every byte; this one is for the whole, retry included.
+                async with asyncio.timeout(self._settings.model_timeout_seconds):
+                    return cast("dict[str, Any]", await asked.ainvoke(messages))
+        except (
+            openai.OpenAIError,
+            TimeoutError,
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+        ) as error:
             # The last four: a body that is no completion leaves the client as any of these, by what it lacks.
             raise self._failure(error, request, started) from error
 
@@ -178,7 +188,7 @@ class Model:
             case openai.APIConnectionError():
                 hint = "PITSTOP_MODEL_BASE_URL says where it is."
                 return NoAnswer(f"The model {self.name} can't be reached.", nothing, hint=hint)
-            case openai.APIError() | ValueError() | TypeError() | KeyError() | AttributeError():
+            case openai.APIError() | ValueError() | TypeError() | LookupError() | AttributeError():
                 return NoAnswer(f"The model {self.name} answered something unreadable.", worst)
             case _:
                 # Raised before anything was sent: no key.
@@ -197,11 +207,15 @@ class Model:
         usd = self.usd(input_tokens, output_tokens)
         return Usage(input_tokens, output_tokens, usd, time.monotonic() - started)
 
-    def _make_chat(self) -> BaseChatOpenAI:
+    def _chat(self, client: openai.DefaultAsyncHttpxClient) -> BaseChatOpenAI:
         from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
         settings = self._settings
-        common: dict[str, Any] = {"timeout": settings.model_timeout_seconds, "max_retries": 1}
+        common: dict[str, Any] = {
+            "timeout": settings.model_timeout_seconds,
+            "max_retries": 1,
+            "http_async_client": client,
+        }
         if not _REASONS.match(self.name):
             common["temperature"] = 0
         bound: dict[str, Any] = {"max_tokens": settings.model_max_tokens}

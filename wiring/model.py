@@ -7,8 +7,9 @@ from importlib import resources
 from core.incident import Evidence
 from core.policy import Policy
 from core.settings import Settings
-from knowledge.catalogue import Catalogue, load_catalogue
+from knowledge.catalogue import UNKNOWN, Catalogue, load_catalogue
 from tools.consultation import Calls, Consultation
+from tools.consulted import related
 from tools.llm import Model
 from tools.prompt import Prompt, build
 
@@ -43,7 +44,7 @@ async def ask_once(settings: Settings) -> float:
         read_prompt(),
         evidence=[_SAMPLE],
         similar=[],
-        classes=[catalogue.classes[name] for name in sorted(catalogue.classes)],
+        classes=[catalogue.classes[UNKNOWN], *related(_SAMPLE.text, catalogue, without=set())],
         hint="",
         limit=settings.model_prompt_tokens,
     )

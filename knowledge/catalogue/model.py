@@ -106,12 +106,14 @@ class Change(Part):
     `setting` is a Spark setting, a field of the cluster (`node_type_id`, `driver_node_type_id`, `num_workers`),
     `timeout_seconds`, or `parameter:REGEX` for job parameters of such a name. `by` is `xN` (times N), `up`
     (the next bigger node type of the family) or `=VALUE`. `unset` is what is proposed where the setting has no
-    value yet; without it such a setting is left alone.
+    value yet; without it such a setting is left alone. `unknown` is what is suggested where the run's settings
+    are not known at all, by default `unset`.
     """
 
     setting: str = Field(min_length=1)
     by: str
     unset: str | None = None
+    unknown: str | None = None
 
     @field_validator("by")
     @classmethod

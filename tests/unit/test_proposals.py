@@ -166,7 +166,8 @@ def test_serverless_compute_has_nothing_to_change() -> None:
 def test_a_pooled_cluster_keeps_its_node_type() -> None:
     cluster = {"instance_pool_id": "p1", "node_type_id": "m5.xlarge"}
     proposal = propose(diagnosis("executor_oom"), run(cluster), Rules(), CATALOGUE)
-    assert list(settings_of(proposal)) == ["job_clusters[main].new_cluster.spark_conf[spark.executor.memory]"]
+    path = "job_clusters[main].new_cluster.spark_conf[spark.sql.shuffle.partitions]"
+    assert settings_of(proposal) == {path: (None, "400")}
 
 
 def test_the_producer_of_a_missing_table_is_run_first() -> None:

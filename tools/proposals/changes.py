@@ -51,6 +51,10 @@ class _Place:
         return (self.cluster.get("spark_conf") or {}).get(setting)
 
 
+#: Stands for the cluster of a run of which nothing is known.
+_ANYWHERE = _Place("job_clusters[*].new_cluster", {})
+
+
 def derive(
     failure_class: FailureClass,
     run: RunFacts | None,
@@ -61,8 +65,9 @@ def derive(
 ) -> Derived:
     """The class's changes applied to the run's own values, within the ranges.
 
-    What has a value is changed; only where nothing has one, the first change that knows a value for the unset
-    setting is proposed. Each earlier try with new parameters takes a change one step further.
+    The class's changes come in the order of their use: the first is made also where its setting has no value yet,
+    the others where there is a value to change; where nothing has one, the first that knows a value for an unset
+    setting. Each earlier try with new parameters takes a change one step further.
     """
     steps = times_tried + 1
     parameters = _job_parameters(failure_class.change, run, ranges, steps)
@@ -88,23 +93,24 @@ def _without_settings(changes: Sequence[Change]) -> list[SettingChange]:
 def _of_cluster(
     changes: Sequence[Change], place: _Place, ranges: Mapping[str, Range], steps: int
 ) -> list[SettingChange]:
-    made = []
-    for change in changes:
-        if change.setting.startswith(_PARAMETER) or change.setting == "timeout_seconds":
-            continue
-        if found := _changed(change, place, ranges, steps):
-            made.append(found)
+    made: list[SettingChange] = []
+    own = [c for c in changes if not c.setting.startswith(_PARAMETER) and c.setting != "timeout_seconds"]
+    for number, change in enumerate(own):
+        found = _changed(change, place, ranges, steps)
+        if found is None and number == 0:
+            found = _set(change, place, ranges)
+        made += [found] if found else []
     if made:
         return made
-    for change in changes:
-        if (
-            change.unset is not None
-            and place.value(change.setting) is None
-            and change.setting != "timeout_seconds"
-        ):
-            proposed = _within(change.setting, change.unset, ranges)
-            return [SettingChange(path=place.path(change.setting), proposed=_typed(proposed))]
-    return []
+    return [found for change in own if (found := _set(change, place, ranges))][:1]
+
+
+def _set(change: Change, place: _Place, ranges: Mapping[str, Range]) -> SettingChange | None:
+    """A value for a setting that has none."""
+    if change.unset is None or place.value(change.setting) is not None:
+        return None
+    proposed = _typed(_within(change.setting, change.unset, ranges))
+    return SettingChange(path=place.path(change.setting), proposed=proposed)
 
 
 def _changed(change: Change, place: _Place, ranges: Mapping[str, Range], steps: int) -> SettingChange | None:
@@ -234,4 +240,5 @@ def _distinct(changes: Sequence[SettingChange]) -> list[SettingChange]:
 
 
 def _typed(value: str) -> str | bool:
+    """A value as the settings hold it: truth values are no texts."""
     return {"true": True, "false": False}.get(value.lower(), value)

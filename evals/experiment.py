@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from langsmith import Client, aevaluate
+from langsmith.run_helpers import tracing_context
 
 from core.errors import ConfigurationError
 from evals.dataset import DATASET, examples
@@ -38,11 +39,19 @@ async def run(target: Target, chosen: list[Scenario], *, client: Client | None =
 
     With a `client` the dataset in LangSmith is used (see `evals.sync`) and an experiment is made of the run.
     """
+
+    async def incident(inputs: dict[str, Any]) -> dict[str, Any]:
+        # What runs inside would be sent even where results are not uploaded.
+        with tracing_context(enabled=None if client else False):
+            return await target(inputs)
+
     if client is None:
         done = await aevaluate(
-            target,
+            incident,
             data=examples(chosen),
             evaluators=list(EVALUATORS),
+            # Even so the client sends the traces of target and evaluators, unless it samples none of them.
+            client=Client(api_key="none", tracing_sampling_rate=0.0, info={}),
             upload_results=False,
             max_concurrency=AT_ONCE,
         )
@@ -52,7 +61,7 @@ async def run(target: Target, chosen: list[Scenario], *, client: Client | None =
             e for e in client.list_examples(dataset_name=DATASET) if (e.inputs or {}).get("scenario") in names
         ]
         done = await aevaluate(
-            target,
+            incident,
             data=data,
             evaluators=list(EVALUATORS),
             client=client,

@@ -46,5 +46,7 @@ def sync(client: Client, chosen: list[Scenario]) -> Synced:
             ],
         )
     for scenario in changed:
-        client.update_example(example_id(scenario), inputs=inputs(scenario), outputs=outputs(scenario))
+        client.update_example(
+            example_id(scenario), inputs=inputs(scenario), outputs=outputs(scenario)
+        )
     return Synced(created=len(new), updated=len(changed), unchanged=len(chosen) - len(new) - len(changed))

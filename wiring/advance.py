@@ -115,7 +115,7 @@ class Advancer:
             "run_name": "incident",
             "metadata": {"incident_id": incident_id, "graph_version": GRAPH_VERSION},
         }
-        if tracing_is_enabled():
+        if tracing_is_enabled() is True:  # it may also be "local", which sends nothing
             config["run_id"] = uuid4()
         snapshot = await graph.aget_state(config)
         version = snapshot.values.get("graph_version") if snapshot.values else None

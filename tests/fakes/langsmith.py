@@ -144,6 +144,13 @@ def _app(box: LangSmith) -> Starlette:
         first = int(request.query_params.get("offset", 0))
         return JSONResponse(rows[first : first + int(request.query_params.get("limit", 100))])
 
+    async def example(request: Request) -> Response:
+        row = box.examples[request.path_params["id"]]
+        if request.method == "PATCH":
+            given = json.loads(await body_of(request))
+            row |= {k: v for k, v in given.items() if v is not None} | {"modified_at": _now()}
+        return JSONResponse(row)
+
     async def sessions(request: Request) -> Response:
         if request.method == "POST":
             given = json.loads(await body_of(request))
@@ -161,7 +168,7 @@ def _app(box: LangSmith) -> Starlette:
     async def session(request: Request) -> Response:
         row = box.sessions.setdefault(request.path_params["id"], {"id": request.path_params["id"]})
         if request.method == "PATCH":
-            row |= json.loads(await body_of(request))
+            row |= {k: v for k, v in json.loads(await body_of(request)).items() if v is not None}
         return JSONResponse(row)
 
     async def runs(request: Request) -> Response:
@@ -190,6 +197,7 @@ def _app(box: LangSmith) -> Starlette:
             Route("/datasets", datasets, methods=["GET", "POST"]),
             Route("/v1/platform/datasets/{dataset}/examples", upload, methods=["POST", "PATCH"]),
             Route("/examples", examples),
+            Route("/examples/{id}", example, methods=["GET", "PATCH"]),
             Route("/sessions", sessions, methods=["GET", "POST"]),
             Route("/sessions/{id}", session, methods=["GET", "PATCH"]),
             Route("/runs/multipart", runs, methods=["POST"]),

@@ -24,6 +24,8 @@ HOST = "127.0.0.1"
 USER = "pitstop"
 INITDB_SECONDS = 120
 MAX_LOG_BYTES = 5_000_000
+#: Locks held by this process.
+_held: set[IO[str]] = set()
 
 
 class Cluster:
@@ -100,11 +102,13 @@ class Cluster:
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()
+        _held.add(handle)
         self._lock = handle
 
     def unlock(self) -> None:
         """Let go of the folder."""
         if self._lock is not None:
+            _held.discard(self._lock)
             self._lock.close()
             self._lock = None
 
@@ -194,6 +198,16 @@ class Cluster:
                 hint=f"Is there room on the disk, and may {account.name} write to {self.own}?",
             )
         new.rename(self.data)
+
+
+def _let_go() -> None:
+    """A forked child shares its parent's lock, and would keep it after the parent's death."""
+    for handle in _held:
+        handle.close()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def last_words(output: str, lines: int = 3) -> str:

@@ -167,8 +167,8 @@ def update(row: IncidentModel, status: Status | None, facts: Mapping[str, Any], 
         derived["action"] = proposal.get("action")
     for name, value in derived.items():
         setattr(row, name, value)
-    held = row.muted or row.taken_over_by is not None or row.status in FINISHED
-    if status is not None and not held:
+    held = (row.muted or row.taken_over_by is not None) and status is not Status.BROKEN
+    if status is not None and not held and row.status not in FINISHED:
         row.status = status
     if status is Status.VERIFYING and row.outcome is None:
         row.wake_at = at

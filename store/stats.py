@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Integer, and_, case, exists, func, or_, select
+from sqlalchemy import Integer, String, and_, case, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,15 +12,17 @@ from store.models import ApprovalModel, ClaimModel, EventModel, IncidentModel
 async def class_stats(session: AsyncSession, failure_class: str, action: str) -> tuple[int, int]:
     """(successes, trials) of `action` on failures of `failure_class`, over incidents whose graph has ended.
 
-    A trial is an attempt that began (a claim of it took effect) and whose run was looked at afterwards (a
-    `verified` event). It succeeded when the incident ended by it: resolved, or terminated as proposed. An
-    attempt that somebody else's repair overtook says nothing, and neither does one that was refused.
+    A trial is an attempt of which a claim took effect, and whose very repair was looked at afterwards (a
+    `verified` event). It succeeded when the incident ended by it: resolved, or terminated as proposed; it failed
+    when another attempt followed or the incident ended otherwise. What was refused, or overtaken by somebody
+    else's repair, says nothing.
     """
     attempt = EventModel.data["attempt"].astext.cast(Integer)
-    latest = (
+    verified = (
         select(
             EventModel.incident_id,
             attempt.label("attempt"),
+            EventModel.data["repair_id"].astext.label("repair_id"),
             EventModel.data["result_state"].astext.label("result"),
         )
         .where(EventModel.kind == "verified")
@@ -28,37 +30,34 @@ async def class_stats(session: AsyncSession, failure_class: str, action: str) ->
         .order_by(EventModel.incident_id, attempt, EventModel.id.desc())
         .subquery()
     )
-    begun = exists().where(
-        ClaimModel.approval_id == ApprovalModel.id,
-        ClaimModel.step.in_(["start", "stop"]),
-        ClaimModel.status == "done",
+    repair_id = ClaimModel.result["repair_id"].astext
+    later = ClaimModel.__table__.alias()
+    last = ~exists().where(
+        later.c.incident_id == ApprovalModel.incident_id, later.c.attempt > ApprovalModel.attempt
     )
-    later_claim = exists().where(
-        ClaimModel.incident_id == ApprovalModel.incident_id, ClaimModel.attempt > ApprovalModel.attempt
-    )
-    last = ~later_claim
     won = or_(
-        and_(IncidentModel.outcome == "resolved", latest.c.result == "SUCCESS"),
+        and_(IncidentModel.outcome == "resolved", verified.c.result == "SUCCESS"),
         and_(IncidentModel.outcome == "terminated", ApprovalModel.action == "TERMINATE"),
     )
-    overtaken = and_(last, IncidentModel.outcome == "resolved_elsewhere")
     statement = (
         select(func.coalesce(func.sum(case((and_(last, won), 1), else_=0)), 0), func.count())
         .select_from(ApprovalModel)
         .join(IncidentModel, IncidentModel.id == ApprovalModel.incident_id)
+        .join(ClaimModel, ClaimModel.approval_id == ApprovalModel.id)
         .join(
-            latest,
+            verified,
             and_(
-                latest.c.incident_id == ApprovalModel.incident_id,
-                latest.c.attempt == ApprovalModel.attempt,
+                verified.c.incident_id == ApprovalModel.incident_id,
+                verified.c.attempt == ApprovalModel.attempt,
             ),
         )
         .where(
             ApprovalModel.failure_class == failure_class,
             ApprovalModel.action == action,
             IncidentModel.outcome.is_not(None),
-            begun,
-            ~overtaken,
+            ClaimModel.step.in_(["start", "stop"]),
+            ClaimModel.status == "done",
+            or_(repair_id.is_(None), repair_id == verified.c.repair_id.cast(String)),
         )
     )
     successes, trials = (await session.execute(statement)).one()

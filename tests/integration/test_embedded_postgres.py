@@ -124,6 +124,27 @@ def test_the_next_pitstop_adopts_what_a_killed_one_left(folder: Path) -> None:
     assert processes_of(server.cluster.data) == []
 
 
+def test_a_forked_child_does_not_keep_the_folder(folder: Path) -> None:
+    server = server_in(folder)
+    server.start()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, b"x")
+        time.sleep(60)
+        os._exit(0)
+    try:
+        os.read(read, 1)
+        server.cluster.unlock()  # what the kernel does for a killed process
+        with server_in(folder) as following:
+            assert value(following.url, "SELECT 1") == 1
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(read)
+        os.close(write)
+
+
 @pytest.mark.parametrize("whole", [True, False], ids=["all of it", "its head, while the rest still ends"])
 def test_a_killed_server_comes_back_with_every_row_at_its_address(folder: Path, whole: bool) -> None:
     with server_in(folder) as server:

@@ -158,6 +158,15 @@ async def test_stepping_in_withdraws_what_is_open_and_wakes_the_graph(
     assert late.status is ApprovalStatus.SUPERSEDED
 
 
+async def test_what_breaks_while_muted_is_said_to_be_broken(rows: Rows) -> None:
+    incident_id = await rows.incident()
+    await rows.store.mute(incident_id, by=ANNA.name)
+    await rows.store.update_incident(incident_id, status=Status.BROKEN, note="the token was refused")
+    row = await rows.store.incident(incident_id)
+    assert (row.status, row.note, row.wake_at) == ("broken", "the token was refused", None)
+    assert (await rows.store.retry_broken(incident_id, by=ANNA.name)).muted
+
+
 async def test_a_muted_incident_can_be_heard_again_while_its_graph_goes_on(rows: Rows) -> None:
     incident_id = await rows.incident()
     await rows.store.mute(incident_id, by=ANNA.name)

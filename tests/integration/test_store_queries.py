@@ -250,7 +250,14 @@ async def test_what_is_left_to_people_and_what_has_ended(rows: Rows) -> None:
 
 
 async def attempt(
-    rows: Rows, incident_id: str, number: int, result: str | None, proposal: Proposal = RETRY
+    rows: Rows,
+    incident_id: str,
+    number: int,
+    result: str | None,
+    proposal: Proposal = RETRY,
+    *,
+    claimed: str = "done",
+    others_repair: int | None = None,
 ) -> None:
     """One approved attempt, begun; its run ended with `result` (None: nobody looked)."""
     asked = await rows.store.propose(proposed(incident_id, proposal, attempt=number))
@@ -258,9 +265,10 @@ async def attempt(
     step = "stop" if proposal is STOP else "start"
     run = (await rows.store.incident(incident_id)).run_id
     claim = await rows.store.claim(asked.id, f"thread-{run}", ClaimRequest(step=step, call="repair_run"))
-    await rows.store.record_claim(claim.id, "done", {"repair_id": run * 100 + number})
+    ours = None if proposal is STOP else run * 100 + number
+    await rows.store.record_claim(claim.id, claimed, {"repair_id": ours})
     if result:
-        data = {"attempt": number, "result_state": result}
+        data = {"attempt": number, "result_state": result, "repair_id": others_repair or ours or 0}
         await rows.store.add_event(incident_id, "verified", data, key=f"verified/{number}")
 
 
@@ -287,24 +295,29 @@ async def test_only_verified_outcomes_count(rows: Rows) -> None:
     await rows.store.finish(gave_up, "escalated")
     assert await stats() == (1, 3)
 
-    for run_id, result, outcome in (
-        (3, "SUCCESS", "resolved_elsewhere"),
-        (4, None, "closed"),
-    ):
-        incident_id = await failing(rows, run_id)
-        await attempt(rows, incident_id, 1, result)
-        await rows.store.finish(incident_id, outcome)
+    overtaken = await failing(rows, 3)
+    await attempt(rows, overtaken, 1, "SUCCESS", others_repair=999)
+    await rows.store.finish(overtaken, "resolved_elsewhere")
+    unknown = await failing(rows, 4)
+    await attempt(rows, unknown, 1, None)
+    await rows.store.finish(unknown, "closed")
+    refused = await failing(rows, 9)
+    await attempt(rows, refused, 1, "FAILED", claimed="failed")
+    await rows.store.finish(refused, "escalated")
     rejected = await failing(rows, 5)
     asked = await rows.store.propose(proposed(rejected))
     await rows.store.decide(asked.id, Decision(kind=DecisionKind.REJECT), ANNA)
     await rows.store.finish(rejected, "rejected")
-    assert await stats() == (1, 3), "another's repair, an unknown result and a refusal say nothing"
+    assert await stats() == (1, 3), "another's repair, an unknown result and refusals say nothing"
+
+    await rows.store.finish(gave_up, "resolved_elsewhere")
+    assert await stats() == (1, 3), "that somebody mended it later does not make our failure undone"
 
     soft = await failing(rows, 6)
     await attempt(rows, soft, 1, "SUCCESS")
-    await attempt(rows, soft, 2, "FAILED")
-    await rows.store.finish(soft, "escalated")
-    assert await stats() == (1, 5), "SUCCESS with a bad exit value led to another attempt: it failed"
+    await attempt(rows, soft, 2, "SUCCESS")
+    await rows.store.finish(soft, "resolved")
+    assert await stats() == (2, 5), "SUCCESS with a bad exit value led to another attempt: it failed"
 
     assert await stats(failure_class="disk_full") == (0, 0)
     assert await stats(action="TERMINATE") == (0, 0)

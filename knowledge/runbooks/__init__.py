@@ -16,6 +16,8 @@ from core.incident import Category
 
 FOLDER = Path(__file__).parent
 MAX_CHARS = 200_000
+#: About what the embedding model reads of a text.
+SECTION_CHARS = 1_000
 
 _HEAD = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
 _SECTION = re.compile(r"^## ", re.MULTILINE)
@@ -33,8 +35,14 @@ class Runbook(BaseModel):
     text: str = Field(min_length=1, max_length=MAX_CHARS)
 
     def sections(self) -> list[str]:
-        """The page cut at its second-level headings, since one vector can't stand for a long text."""
-        return [part.strip() for part in _SECTION.split(self.text) if part.strip()]
+        """The page cut at its second-level headings, and further where long: one vector can't stand for a long text."""
+        parts = [part.strip() for part in _SECTION.split(self.text) if part.strip()]
+        if all(len(part) <= SECTION_CHARS for part in parts):
+            return parts
+        from langchain_text_splitters import MarkdownTextSplitter
+
+        splitter = MarkdownTextSplitter(chunk_size=SECTION_CHARS, chunk_overlap=100)
+        return [piece for part in parts for piece in splitter.split_text(part)]
 
 
 def load_runbooks(folder: Path = FOLDER) -> list[Runbook]:
@@ -53,15 +61,28 @@ def read_runbook(file: Path) -> Runbook:
         ConfigurationError: It can't be read, or its head is missing or wrong.
     """
     try:
-        match = _HEAD.match(file.read_text(encoding="utf-8").replace("\r\n", "\n"))
-        head = yaml.safe_load(match[1]) if match else None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The runbook {file} can't be read: {error}.") from error
+    return parse_runbook(file.stem, text, where=str(file))
+
+
+def parse_runbook(id: str, text: str, *, where: str) -> Runbook:
+    """A page from its text; `where` names it in messages.
+
+    Raises:
+        ConfigurationError: Its head is missing or wrong.
+    """
+    match = _HEAD.match(text.replace("\r\n", "\n"))
+    try:
+        head = yaml.safe_load(match[1]) if match else None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"The head of the runbook {where} is not YAML: {error}.") from error
     if match is None or not isinstance(head, dict):
         raise ConfigurationError(
-            f"The runbook {file} has no head.", hint="Begin it with title, classes and category."
+            f"The runbook {where} has no head.", hint="Begin it with title, classes and category."
         )
     try:
-        return Runbook(id=file.stem, text=match[2].strip(), **head)
+        return Runbook(**{**head, "id": id, "text": match[2].strip()})
     except (ValidationError, TypeError) as error:
-        raise ConfigurationError(f"The runbook {file} has a wrong head: {error}.") from error
+        raise ConfigurationError(f"The runbook {where} has a wrong head: {error}.") from error

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tools.redaction import redact
-
 from core.settings import Settings
 from knowledge.embeddings import Embedder, MiniLM
+from knowledge.imports import TeamKnowledge
 from knowledge.index import Index
 from knowledge.memory import IncidentMemory, Memory
 from knowledge.runbooks import load_runbooks
 from store.queries import Queries
 from store.views import Incident
+from tools.redaction import redact
 
 #: Outcomes that a later good run proved.
 VERIFIED = frozenset({"resolved", "terminated"})
@@ -29,10 +29,15 @@ def make_index(settings: Settings, embedder: Embedder) -> Index:
     return Index(
         embedder,
         redact=lambda text: redact(text).text,
-        runbooks=load_runbooks(),
+        runbooks=[*load_runbooks(), *make_team(settings).pages()],
         path=folder,
         url=settings.chroma_url,
     )
+
+
+def make_team(settings: Settings) -> TeamKnowledge:
+    """The team's own runbooks and imported incidents, in the data folder."""
+    return TeamKnowledge(settings.data_dir / "knowledge", lambda text: redact(text).text)
 
 
 def make_memory(index: Index, queries: Queries) -> Memory:

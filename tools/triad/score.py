@@ -58,6 +58,17 @@ def score(question: str, contexts: Sequence[str], answer: str, embed: Embed | No
     )
 
 
+def texts_of(question: str, contexts: Sequence[str], answer: str) -> list[str]:
+    """Every text that `score` embeds, so that a caller can embed those of many records in one batch beforehand."""
+    whole = [context[:MAX_CHARS] for context in contexts if context.strip()]
+    parts = [
+        part
+        for text in [*whole, answer[:MAX_CHARS]]
+        for part in sentences(text)[: support.MAX_SOURCE_SENTENCES]
+    ]
+    return [question, answer[:MAX_CHARS], *parts]
+
+
 def claims(contexts: Sequence[str], answer: str, embed: Embed | None = None) -> list[Claim]:
     """The answer's sentences with the chance that the contexts support each; empty for an empty answer."""
     model = load("dense" if embed else "lexical").claim

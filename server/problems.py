@@ -85,7 +85,8 @@ def from_error(error: errors.PitstopError) -> Problem:
     """The problem document of an expected failure."""
     for kind, status, title in STATUS:
         if isinstance(error, kind):
-            return Problem(title=title, status=status, detail=error.message, hint=error.hint)
+            hint = error.hint or ("Try again in a moment." if status == 503 else "")
+            return Problem(title=title, status=status, detail=error.message, hint=hint)
     return Problem(title="Failed", status=500, detail=error.message, hint=error.hint)
 
 

@@ -68,7 +68,7 @@ def a_proposal(**more: Any) -> Proposal:
     return Proposal(**{**known, **more})
 
 
-def facts(run: RunFacts, **more: Any) -> dict[str, Any]:
+def facts(run: RunFacts, /, **more: Any) -> dict[str, Any]:
     """What the nodes wrote down about the run."""
     diagnosis = {
         "category": "resource",
@@ -119,7 +119,7 @@ def facts(run: RunFacts, **more: Any) -> dict[str, Any]:
     return {**known, **more}
 
 
-async def tell(store: Store, run: RunFacts | None = None, **more: Any) -> str:
+async def tell(store: Store, run: RunFacts | None = None, /, **more: Any) -> str:
     """An incident that was looked into, with nothing proposed yet; its id."""
     run = run or a_run()
     row = await store.open_incident(run, thread_id=f"thread-{run.run_id}", source="webhook")

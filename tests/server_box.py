@@ -5,6 +5,7 @@ No worker runs unless a test starts one: what a request leaves behind is looked 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+import uvicorn
 from fastapi import FastAPI
+from psycopg import sql
 
 from core.settings import Settings
 from sandbox.process import SandboxProcess, running_sandbox
@@ -53,6 +56,21 @@ class Box:
         with psycopg.connect(self.runtime.db.libpq_url, autocommit=True) as connection:
             cursor = connection.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
+
+    @contextlib.contextmanager
+    def postgres_away(self) -> Iterator[None]:
+        """The database refuses everybody for the length of the block, and cuts off who is in it."""
+        server, _, name = self.runtime.db.libpq_url.rpartition("/")
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+            refuse = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+            admin.execute(refuse.format(sql.Identifier(name), sql.Literal(False)))
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
+            try:
+                yield
+            finally:
+                admin.execute(refuse.format(sql.Identifier(name), sql.Literal(True)))
 
     def jobs(self, task: str) -> list[str]:
         """The ids that the queue was asked to look at by this task, in order."""
@@ -93,6 +111,21 @@ async def box(box_settings: Settings, sandbox: SandboxProcess) -> AsyncIterator[
     """The app, its parts open."""
     async with opened(box_settings, sandbox) as found:
         yield found
+
+
+@contextlib.asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[str]:
+    """The app on a real socket, for what a test transport can't do (streams); its address."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = server.force_exit = True
+        await running
 
 
 @contextlib.asynccontextmanager

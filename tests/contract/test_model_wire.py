@@ -127,8 +127,9 @@ async def test_a_server_error_is_tried_once_more(server):
     assert len(server.requests) == 2
 
 
-async def test_too_late_counts_as_the_worst_cost(server):
-    server.answers = [fake.slow]
+@pytest.mark.parametrize("late", [fake.slow, fake.dripping])
+async def test_too_late_counts_as_the_worst_cost(server, late):
+    server.answers = [late]
     model = Model(settings(server, model_timeout_seconds=0.3))
     with pytest.raises(NoAnswer, match="PITSTOP_MODEL_TIMEOUT_SECONDS") as caught:
         await model.diagnose(REQUEST)

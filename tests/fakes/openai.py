@@ -8,14 +8,14 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 Json = dict[str, Any]
@@ -94,6 +94,17 @@ def body(content: str, media_type: str = "application/json") -> Answer:
 def slow(_: Json) -> Json:
     """Never answers in time (see `_app`)."""
     return {"sleep": 60}
+
+
+def dripping(_: Json) -> Response:
+    """Never answers in time either, but never stops sending."""
+
+    async def spaces() -> AsyncIterator[bytes]:
+        for _ in range(600):
+            yield b" "
+            await asyncio.sleep(0.1)
+
+    return StreamingResponse(spaces(), media_type="application/json")
 
 
 def obedient(request: Json) -> Json:

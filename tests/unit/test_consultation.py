@@ -166,6 +166,17 @@ async def test_without_a_pattern_no_model_leads_to_an_action(named):
     assert without_words(after) == without_words(before)
 
 
+@pytest.mark.parametrize(
+    ("candidates", "facts"), [(("table_not_found",), {"where", "table"}), ((), {"where"})]
+)
+async def test_facts_come_from_the_class_s_patterns_and_only_where_it_was_recognised(candidates, facts):
+    text = "[TABLE_OR_VIEW_NOT_FOUND] The table or view `main`.`sales`.`orders` cannot be found."
+    shown = [Evidence(source="driver.log", line_start=1, line_end=1, text=text)]
+    before = local("unknown", 0.2, evidence=shown, facts={"where": "load.py:41", "path": "/tmp/x"})
+    after, _, _ = await consult(before, opinion("table_not_found"), candidates=candidates)
+    assert (after.failure_class, set(after.facts)) == ("table_not_found", facts)
+
+
 async def test_a_model_may_name_what_only_tells_people():
     after, _, _ = await consult(local("unknown", 0.2), opinion("module_not_found", confidence=1.0))
     assert after.failure_class == "module_not_found"

@@ -40,6 +40,8 @@ FAST = {
 #: The same for a server that is going to be killed: what was committed has to be there afterwards.
 DURABLE = {key: value for key, value in FAST.items() if key != "synchronous_commit"}
 _numbers = itertools.count(1)
+#: Databases that no test needs any more.
+_used: list[sql.Identifier] = []
 
 
 @pytest.fixture(scope="session")
@@ -61,32 +63,16 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
-    """The address of a fresh, migrated database, dropped after the test."""
-    with fresh_database(postgres_url) as url:
+    """The address of a fresh, migrated database of the test's own."""
+    with _database(postgres_url, template=DATABASE) as url:
         yield url
-
-
-@contextlib.contextmanager
-def fresh_database(postgres_url: str) -> Iterator[str]:
-    """The same for the length of a block, for fixtures of a wider scope."""
-    name = f"t{os.getpid()}_{next(_numbers)}"
-    with _admin(postgres_url) as connection:
-        create = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
-        connection.execute(sql.SQL(create).format(sql.Identifier(name), sql.Identifier(DATABASE)))
-    yield _named(postgres_url, name)
-    with _admin(postgres_url) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
-    """The address of a fresh database with nothing in it, dropped after the test."""
-    name = f"e{os.getpid()}_{next(_numbers)}"
-    with _admin(postgres_url) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield _named(postgres_url, name)
-    with _admin(postgres_url) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    """The address of a fresh database with nothing in it, of the test's own."""
+    with _database(postgres_url, template="template1") as url:
+        yield url
 
 
 @pytest.fixture
@@ -123,6 +109,23 @@ def kill_postgres(server: EmbeddedPostgres) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def _database(server_url: str, *, template: str) -> Iterator[str]:
+    """A database for one test.
+
+    It is dropped when the next is made: right after the test its connections are still ending, and Postgres
+    would wait 0.1 s for them.
+    """
+    name = sql.Identifier(f"t{os.getpid()}_{next(_numbers)}")
+    with psycopg.connect(_named(server_url, "postgres"), autocommit=True) as connection:
+        while _used:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(_used.pop()))
+        create = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
+        connection.execute(sql.SQL(create).format(name, sql.Identifier(template)))
+    yield _named(server_url, name.as_string(None).strip('"'))
+    _used.append(name)
 
 
 def _join(run: Path) -> str:
@@ -173,10 +176,6 @@ def _remove(run: Path) -> None:
 
 def _lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
-
-
-def _admin(url: str) -> contextlib.AbstractContextManager[psycopg.Connection]:
-    return psycopg.connect(_named(url, "postgres"), autocommit=True)
 
 
 def _named(url: str, database: str) -> str:

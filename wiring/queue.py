@@ -80,15 +80,22 @@ def is_last_attempt(job: Job) -> bool:
     return job.attempts + 1 >= BUG_ATTEMPTS
 
 
-def build_queue(conninfo: str, *, max_size: int = 10) -> App:
+def build_queue(conninfo: str, *, max_size: int = 10, wait_seconds: float = 10.0) -> App:
     """The Procrastinate app with its two jobs; open it with `async with app.open_async()`.
 
     Args:
         conninfo: libpq connection string or `postgresql://` URI.
         max_size: Connections its pool may hold; listening for jobs takes one more.
+        wait_seconds: How long a call waits for a connection, and a lost one is tried to be made again before
+            the next call tries anew. (Left alone, the pool's own tries come ever more rarely.)
     """
     connector = PsycopgConnector(
-        conninfo=conninfo, min_size=1, max_size=max_size, kwargs={"application_name": "pitstop-queue"}
+        conninfo=conninfo,
+        min_size=1,
+        max_size=max_size,
+        timeout=wait_seconds,
+        reconnect_timeout=wait_seconds,
+        kwargs={"application_name": "pitstop-queue"},
     )
     app = App(connector=connector)
 

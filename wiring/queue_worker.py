@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 
 #: How long a finished job may take to be written down as finished before it counts as lost.
 LOST_AFTER_SECONDS = 15.0
-#: New jobs are announced; this is for those whose time comes.
-FETCH_SECONDS = 2.0
+#: New jobs are announced; this is for those whose time comes, and those that waited for the lock of another.
+FETCH_SECONDS = 0.5
 
 
 @dataclass

@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 async def restore_left_behind(runtime: Runtime, applied: Claim) -> Sent | None:
-    """Put back what `applied` (step apply) changed, under a claim of its own; None when that was done before.
+    """Put back what `applied` (step apply) changed, under a claim of its own; None when nothing is left for us.
 
     Only when the job's settings still are what the action left; otherwise a person is told.
 
@@ -42,6 +42,8 @@ async def restore_left_behind(runtime: Runtime, applied: Claim) -> Sent | None:
         if claim.status == "done":
             await ctx.store.record_claim(applied.id, "restored", applied.result)
             return None
+        if claim.status == "unknown":
+            return None  # a person was told, and has to look
         try:
             sent = await ctx.actions.restore(applied)
         except WorkspaceRefused as error:

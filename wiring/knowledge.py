@@ -9,7 +9,7 @@ from knowledge.embeddings import Embedder, MiniLM
 from knowledge.imports import TeamKnowledge
 from knowledge.index import Index
 from knowledge.memory import IncidentMemory, Memory
-from knowledge.runbooks import load_runbooks
+from knowledge.runbooks import Runbook, load_runbooks
 from store.queries import Queries
 from store.views import Incident
 from tools.redaction import redact
@@ -29,10 +29,19 @@ def make_index(settings: Settings, embedder: Embedder) -> Index:
     return Index(
         embedder,
         redact=lambda text: redact(text).text,
-        runbooks=[*load_runbooks(), *make_team(settings).pages()],
+        runbooks=all_pages(settings),
         path=folder,
         url=settings.chroma_url,
     )
+
+
+def all_pages(settings: Settings) -> list[Runbook]:
+    """Pitstop's runbooks and the team's; a page of the team stands in for ours of the same name.
+
+    Raises:
+        ConfigurationError: A page is wrong.
+    """
+    return list({page.id: page for page in [*load_runbooks(), *make_team(settings).pages()]}.values())
 
 
 def make_team(settings: Settings) -> TeamKnowledge:

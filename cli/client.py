@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import typer
 
 from core.errors import PitstopError
-from core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import httpx
+
+    from core.settings import Settings
 
 
 class Client:
     """Pitstop's API at the address the settings name."""
 
     def __init__(self, settings: Settings | None = None) -> None:
+        import httpx
+
+        from core.settings import load_settings
+
         settings = settings or load_settings()
         base = settings.public_url or f"http://{settings.host}:{settings.port}"
         headers = {"authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
@@ -31,6 +38,8 @@ class Client:
         return self._send("POST", path, json=body or {})
 
     def _send(self, method: str, path: str, **options: Any) -> Any:
+        import httpx
+
         try:
             answer = self._http.request(method, f"/api/v1{path}", **options)
         except httpx.HTTPError as error:

@@ -100,8 +100,13 @@ class Investigator(Protocol):
         """The bounded, redacted output, and the redacted whole texts to keep as artifacts (name -> text)."""
         ...
 
-    async def query(self, run: RunFacts, outputs: Sequence[TaskOutput], *, widen: int = 0) -> str:
-        """What to search the knowledge with, built from evidence; `widen` counts the tries before."""
+    async def query(
+        self, run: RunFacts, outputs: Sequence[TaskOutput], *, widen: int = 0
+    ) -> tuple[str, dict[str, str]]:
+        """What to search the knowledge with, built from evidence, and the exact keys beside it.
+
+        `widen` counts the tries before: each says less, and so finds more.
+        """
         ...
 
     async def diagnose(

@@ -14,18 +14,14 @@ EXCERPT = 1200
 
 
 async def retrieve(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
-    """Search with a query built from evidence; each time round with a wider one, and with the class once known.
+    """Search with a query built from evidence, each time round with a wider one.
 
     A knowledge base that can't be opened costs the similar incidents and nothing else.
     """
     ctx = runtime.context
     tries = state.get("retrievals", 0)
     run = await run_facts(state, ctx)
-    query = await ctx.investigator.query(run, await outputs(state, ctx), widen=tries)
-    diagnosis = state.get("diagnosis") or {}
-    keys = {"job": run.job_name}
-    if tries:
-        keys |= {k: diagnosis[k] for k in ("failure_class", "fingerprint") if diagnosis.get(k)}
+    query, keys = await ctx.investigator.query(run, await outputs(state, ctx), widen=tries)
     try:
         found = await ctx.retriever.search(query, keys=keys, limit=LIMIT + tries)
     except KnowledgeUnavailable as error:

@@ -5,7 +5,6 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
-from tools.databricks import soft_failure
 
 from core.approvals import Claim, ClaimRequest, Sent
 from core.errors import RunNotFound, WorkspaceRefused
@@ -14,6 +13,7 @@ from core.policy import Rules
 from core.run import RunFacts
 from nodes.context import Context
 from nodes.state import State
+from tools.databricks import soft_failure
 
 
 async def verify(state: State, runtime: Runtime[Context]) -> dict[str, Any]:

@@ -79,10 +79,17 @@ class Investigator:
         )
         return short, whole
 
-    async def query(self, run: RunFacts, outputs: Sequence[TaskOutput], *, widen: int = 0) -> str:
-        """What to search the knowledge with, built from evidence; `widen` counts the tries before."""
+    async def query(
+        self, run: RunFacts, outputs: Sequence[TaskOutput], *, widen: int = 0
+    ) -> tuple[str, dict[str, str]]:
+        """What to search the knowledge with, built from evidence, and the exact keys beside it.
+
+        `widen` counts the tries before: each says less, and so finds more.
+        """
         local = await asyncio.to_thread(lambda: self._engine.diagnose(case_of_outputs(run, outputs)))
-        return query(local, self._engine.catalogue.get(local.failure_class), widen=widen)
+        words = query(local, self._engine.catalogue.get(local.failure_class), widen=widen)
+        keys = {"job": run.job_name, "failure_class": local.failure_class, "fingerprint": local.fingerprint}
+        return words, {key: value for key, value in keys.items() if value}
 
     async def diagnose(
         self,

@@ -137,8 +137,10 @@ class FakeInvestigator:
         error = output.texts.get("error", "")
         return TaskOutput(task_key=task.task_key, run_id=task.run_id, error=error), dict(output.texts)
 
-    async def query(self, run: RunFacts, outputs: Sequence[TaskOutput], *, widen: int = 0) -> str:
-        return " ".join(o.error for o in outputs) + " wider" * widen
+    async def query(
+        self, run: RunFacts, outputs: Sequence[TaskOutput], *, widen: int = 0
+    ) -> tuple[str, dict[str, str]]:
+        return " ".join(o.error for o in outputs) + " wider" * widen, {"job": run.job_name}
 
     async def diagnose(
         self,

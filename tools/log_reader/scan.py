@@ -7,9 +7,10 @@ to compile, so short logs are read with `re`.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tools.log_reader.signals import SIGNALS, Signal
 
@@ -94,6 +95,7 @@ class FastScanner:
         import numpy
 
         self._numpy = numpy
+        self._threads = threading.local()
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         self._database.compile(
             expressions=[s.pattern for s in signals],
@@ -105,6 +107,12 @@ class FastScanner:
             ],
         )
 
+    def _own_scratch(self) -> Any:
+        """This thread's working memory: one that two threads scan with at once is an error of hyperscan's."""
+        if not hasattr(self._threads, "scratch"):
+            self._threads.scratch = self._database.scratch.clone()
+        return self._threads.scratch
+
     def scan(self, data: bytes) -> Hits:
         ends: list[int] = []
         ids: list[int] = []
@@ -113,7 +121,7 @@ class FastScanner:
             ends.append(end)
             ids.append(number)
 
-        self._database.scan(data, match_event_handler=on_match)
+        self._database.scan(data, match_event_handler=on_match, scratch=self._own_scratch())
         if not ends:
             return Hits([], [], [], data.count(b"\n"))
         np = self._numpy

@@ -54,7 +54,8 @@ class Engine:
         ranking = verdict.ranking if verdict else []
         failure_class = best.failure_class if best else self.catalogue.classes[UNKNOWN]
         units = [hit.unit for hit in best.hits] if best else []
-        leading = units[0] if units else _loudest(verdict)
+        leading = _speaking(units, verdict) if best and best.failure_class.symptom else next(iter(units), None)
+        leading = leading or _loudest(verdict)
         facts = facts_of(failure_class, units)
         evidence = evidence_of(best, ranking[1:], case.readings)
         return self._finished(
@@ -170,8 +171,17 @@ def _explained(verdicts: Sequence[Verdict], name: str) -> list[str]:
     return [v.task_key for v in verdicts if v.task_key and v.best and v.best.failure_class.name == name]
 
 
+def _speaking(units: Sequence[Unit], verdict: Verdict | None) -> Unit | None:
+    """For a symptom, the exception of the same block that says most: the symptom's own words say little."""
+    block = units[0].block if units else None
+    own = [unit for unit in verdict.units if unit.block is block and unit.decisive] if verdict and block else []
+    return own[0] if own and own[0].exception else next(iter(units), None)
+
+
 def _loudest(verdict: Verdict | None) -> Unit | None:
-    return max(verdict.units, key=lambda unit: unit.weight, default=None) if verdict else None
+    """What stands out where nothing is recognised; a bare state such as FAILED only where nothing else is."""
+    units = verdict.units if verdict else []
+    return max(units, key=lambda unit: (unit.kind != "termination", unit.weight), default=None)
 
 
 def _fingerprint(failure_class: FailureClass, leading: Unit | None, case: Case) -> str:

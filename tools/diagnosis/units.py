@@ -134,10 +134,18 @@ def _units(task: TaskCase) -> Iterator[Unit]:
 
 
 def last_words(task: TaskCase) -> list[Unit]:
-    """The last lines of each source as units, for a task in which the reader found nothing to go by."""
+    """The last lines of each source as units, for a task in which the reader found nothing to go by.
+
+    What stands inside a stack is left out: its code lines speak of everything.
+    """
     units = []
     for reading in task.readings:
-        lines = [line for line in reading.tail if line.text.strip()]
+        stacks = [range(b.line_start, b.line_end + 1) for b in reading.blocks if b.chain]
+        lines = [
+            line
+            for line in reading.tail
+            if line.text.strip() and not any(line.number in stack for stack in stacks)
+        ]
         for place, line in enumerate(lines):
             named = _NAMED.match(line.text)
             units.append(
@@ -194,15 +202,18 @@ def _block_units(block: Block, task_key: str) -> Iterable[Unit]:
 
 def _plain_unit(block: Block, task_key: str) -> Unit:
     """A block without a chain: its exception and message when it has one, else its text."""
-    text = f"{block.exception}: {block.message}" if block.exception else (block.message or block.text)
+    exception, message = block.exception or "", block.message or block.text
+    if not exception and (named := _NAMED.match(message)):
+        exception, message = named[1], message[named.start(2) :]
+    text = f"{exception}: {message}" if exception else message
     if block.text and block.text not in text and len(block.text) < _TEXT:
         text = f"{text}\n{block.text}"
     start, end = block.decisive if block.decisive[0] else (block.line_start, block.line_end)
     return Unit(
         text=_cut(text),
         weight=block.weight,
-        exception=block.exception or "",
-        message=block.message or block.text,
+        exception=exception,
+        message=message,
         condition=block.error_class or _first(_CONDITION, text),
         sqlstate=block.sqlstate or _first(_SQLSTATE, text),
         codes=codes_in(text),

@@ -105,7 +105,12 @@ class EventModel(Base):
     """The audit trail: a trigger refuses UPDATE, DELETE and TRUNCATE, another notifies `pitstop_events`."""
 
     __tablename__ = "events"
-    __table_args__ = (UniqueConstraint("incident_id", "key"), Index(None, "incident_id", "id"))
+    __table_args__ = (
+        UniqueConstraint("incident_id", "key"),
+        Index(None, "incident_id", "id"),
+        # What the counts of successes are made of.
+        Index("ix_events_verified", "incident_id", "id", postgresql_where=text("kind = 'verified'")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"))

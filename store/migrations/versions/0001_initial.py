@@ -206,6 +206,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("incident_id", "key", name=op.f("uq_events_incident_id_key")),
     )
     op.create_index(op.f("ix_events_incident_id_id"), "events", ["incident_id", "id"], unique=False)
+    op.create_index(
+        "ix_events_verified",
+        "events",
+        ["incident_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("kind = 'verified'"),
+    )
     op.create_table(
         "model_calls",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -106,7 +107,7 @@ async def test_a_body_that_is_too_large_is_refused_declared_or_not(box: Box) -> 
     client = box.client()
     too_much = b"x" * (MAX_BODY + 1)
 
-    async def undeclared() -> Any:
+    async def undeclared() -> AsyncIterator[bytes]:
         for _ in range(0, len(too_much), 65_536):
             yield b"x" * 65_536
 

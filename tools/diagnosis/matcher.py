@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from knowledge.catalogue import Catalogue, FailureClass, Rule
+from tools.diagnosis.index import Compiled, Index, last_name
 from tools.diagnosis.patterns import Pattern, any_match
 from tools.diagnosis.units import Unit
 
@@ -29,31 +30,24 @@ class Hit:
         return self.proves * self.unit.weight
 
 
-@dataclass(frozen=True)
-class _Compiled:
-    failure_class: FailureClass
-    rule: Rule
-    exceptions: tuple[str, ...]
-    text: tuple[Pattern, ...]
-    frame: tuple[Pattern, ...]
-    elsewhere: tuple[Pattern, ...]
-    unless: tuple[Pattern, ...]
-
-
 class Matcher:
     """All rules of a catalogue, compiled once."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._rules = [_compile(c, rule) for c in catalogue.classes.values() for rule in c.recognise]
+        self._index = Index(_compile(c, rule) for c in catalogue.classes.values() for rule in c.recognise)
         self._named = frozenset(
-            glob.split(".", 1)[0] for c in self._rules for glob in c.rule.condition if "*" not in glob
+            glob.split(".", 1)[0]
+            for found in catalogue.classes.values()
+            for rule in found.recognise
+            for glob in rule.condition
+            if "*" not in glob
         )
 
     def hits(self, unit: Unit) -> list[Hit]:
         """The classes that the unit speaks for, each by its strongest rule."""
         best: dict[str, Hit] = {}
-        for compiled in self._rules:
+        for compiled in self._index.candidates(unit):
             name = compiled.failure_class.name
             proves = compiled.rule.proves
             if (name in best and best[name].proves >= proves) or not _holds(compiled, unit):
@@ -76,8 +70,8 @@ class Matcher:
         return Hit(found, unit, _PLACED if unit.condition else _PLACED_KIND, "sqlstate")
 
 
-def _compile(failure_class: FailureClass, rule: Rule) -> _Compiled:
-    return _Compiled(
+def _compile(failure_class: FailureClass, rule: Rule) -> Compiled:
+    return Compiled(
         failure_class,
         rule,
         tuple(rule.exception),
@@ -95,7 +89,7 @@ def _by(rule: Rule) -> str:
     return "kind"
 
 
-def _holds(compiled: _Compiled, unit: Unit) -> bool:
+def _holds(compiled: Compiled, unit: Unit) -> bool:
     """Whether every key that the rule has holds; the cheap ones first."""
     rule = compiled.rule
     if rule.kind and unit.kind not in rule.kind:
@@ -123,7 +117,7 @@ def _holds(compiled: _Compiled, unit: Unit) -> bool:
 
 def named(globs: Sequence[str], exception: str) -> bool:
     """Whether an exception's class is meant: a glob without a dot is held against the last part of its name."""
-    last = exception.rsplit(".", 1)[-1].rsplit("$", 1)[-1]
+    last = last_name(exception)
     return any(_glob(glob, exception if "." in glob else last) for glob in globs)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 _FLAGS = re.IGNORECASE | re.MULTILINE
 _SHORTEST = 3
 #: A code, such as ENOTFOUND: a word of its own and in capitals, or it would be found in FileNotFoundError.
-_CODE = re.compile(r"[A-Z][A-Z0-9_]+")
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 
 
 @dataclass(frozen=True, slots=True)

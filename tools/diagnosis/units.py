@@ -13,12 +13,15 @@ from tools.log_reader import Block
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9]*(?:[_.][A-Z0-9_]+)+)\]")
 _SQLSTATE = re.compile(r"SQL ?STATE ?[:=(\[]* ?\(?([0-9A-Z]{5})\b", re.IGNORECASE)
 _CODE = re.compile(r"\b[A-Z][A-Z0-9]{2,}(?:_[A-Z0-9]+)+\b|(?<=reason=)[A-Z]{3,}|(?<=code=)[A-Z]{3,}")
+_DIGITS = re.compile(r"\d+")
 #: Rules see at most so much of a message: what names a failure stands at its beginning or its end.
 _TEXT = 3000
 _CUT = 2400
 #: What the parts of a chain weigh against its decisive exception: what is below it said nothing, what is above
 #: only passes on, but may say what the other side was.
 _ABOVE, _BELOW = 0.86, 0.7
+#: Of a source with more blocks than this the lightest are passed over.
+_BLOCKS = 120
 #: What the very last line of a source weighs when nothing else is there.
 _LAST_WORDS = 0.3
 #: An exception's class and message in one line, whatever the class is called.
@@ -89,8 +92,19 @@ class Unit:
 
 
 def units_of(case: Case) -> list[Unit]:
-    """All units of a case, those of every task."""
-    return [unit for task in case.tasks for unit in _task_units(task)]
+    """All units of a case, those of every task; what a source says again and again counts once."""
+    return [unit for task in case.tasks for unit in _distinct(_task_units(task))]
+
+
+def _distinct(units: Iterable[Unit]) -> list[Unit]:
+    """Of units of a source that differ in numbers only the heaviest, and of those the last."""
+    best: dict[tuple[str, ...], Unit] = {}
+    for unit in units:
+        key = (unit.source, unit.kind, unit.exception, _DIGITS.sub("0", unit.text))
+        known = best.get(key)
+        if known is None or (unit.weight, unit.line_start) > (known.weight, known.line_start):
+            best[key] = unit
+    return list(best.values())
 
 
 def _task_units(task: TaskCase) -> list[Unit]:
@@ -101,9 +115,9 @@ def _task_units(task: TaskCase) -> list[Unit]:
 
 
 def _units(task: TaskCase) -> Iterator[Unit]:
-    for reading in task.readings:
-        for block in reading.blocks:
-            yield from _block_units(block, task.task_key)
+    blocks = [block for reading in task.readings for block in reading.blocks]
+    for block in sorted(blocks, key=lambda block: -block.weight)[:_BLOCKS]:
+        yield from _block_units(block, task.task_key)
     lines = event_lines(task.events)
     for number, line in enumerate(lines, 1):
         yield Unit(

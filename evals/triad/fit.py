@@ -1,13 +1,12 @@
-"""Fits `tools/triad/weights.json` and draws its reliability curve: `python -m evals.triad.fit [--check]`.
+"""Fits `tools/triad/weights.json` and prints its reliability curves: `python -m evals.triad.fit [--check]`.
 
-The data were made for this: `passages.txt` holds 36 passages with questions, faithful answers (+) and unfaithful ones
-(-) written by hand; `model_answers.jsonl` holds sentences that a language model of 135 million parameters wrote about
-the same passages, labelled by hand; `corrupt.py` makes more by rule. No public benchmark was used, so that one can be
-used to judge the result. Two thirds of the passages fit the weights; the others are held back for the report.
+The data were made for this (`passages.py`, `corrupt.py`, `diagnoses.py`). No public benchmark was used, so that one can
+be used to judge the result. Two thirds of the passages and messages fit the weights; the others are held back for the
+report.
 
-A claim's weights keep the sign that the feature's meaning gives (an unknown number never speaks for a claim) and are
-drawn towards a prior that trusts copied words, since on real summaries copying is the strongest sign of faithfulness
-(Durmus et al. 2020), while half of the written answers here are paraphrases made to be hard.
+A claim's weights keep the sign that the feature's meaning gives (an unknown number never speaks for a claim). Those
+for prose are drawn towards a prior that trusts copied words, since on real summaries copying is the strongest sign of
+faithfulness (Durmus et al. 2020), while half of the written answers here are paraphrases made to be hard.
 """
 
 from __future__ import annotations
@@ -17,156 +16,42 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from evals.triad.corrupt import faithful, unfaithful
+from evals.triad.diagnoses import QUESTION, Diagnosed, read_diagnoses
+from evals.triad.logistic import auroc, curve, fit, probabilities, shares
+from evals.triad.passages import (
+    KINDS,
+    SEED,
+    Labelled,
+    Passage,
+    balanced,
+    contexts_of,
+    others,
+    read_claims,
+    read_passages,
+)
 from knowledge.embeddings import MiniLM
 from tools.triad import relevance, support
-from tools.triad.score import features_of_claims, features_of_context
+from tools.triad.score import asked, features_of_answer, features_of_claims, features_of_context
 from tools.triad.weights import FILE, Logistic
 from tools.triad.words import sentences
 
-HERE = Path(__file__).parent
-SEED = 7
-#: How much each kind of answer counts, whatever its number; good and bad ones then count the same in sum.
-KINDS = {
-    "written good": 1.5, "written bad": 1.5, "model good": 5, "model bad": 6, "copied": 1.5, "joined": 0.5,
-    "shortened": 1, "from nowhere": 1, "half from nowhere": 1, "spliced": 1.5, "strange name": 1,
-    "name of the passage": 1, "strange number": 1, "number of the passage": 0.7, "opposite": 0.3, "denial": 0.3,
-}  # fmt: skip
-NEGATIVE = frozenset(
-    ("far", "unknown_names", "unknown_numbers", "unknown_identifiers", "any_unknown", "loose_names", "loose_numbers",
-     "apart", "negation", "opposite", "evasive")
-)  # fmt: skip
+#: Copied words speak for a claim, whatever the data say; on standardized features.
 PRIOR = {
     "bigrams": 0.4, "trigrams_copied": 0.3, "density": 0.4, "best_window": 0.3, "cosine": 0.3, "far": -0.3,
     "unknown_names": -0.3, "unknown_numbers": -0.3, "apart": -0.3,
 }  # fmt: skip
+#: How often the engine is right, at the least; a chance needs the rate that it is counted from.
+ENGINE_IS_RIGHT = 0.8
+Rows = tuple[np.ndarray, np.ndarray]
+Models = dict[str, Logistic]
 
 
-@dataclass
-class Passage:
-    number: int
-    question: str
-    text: str
-    good: list[str]
-    bad: list[str]
-
-    @property
-    def held_back(self) -> bool:
-        return self.number % 3 == 2
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """One claim about one passage."""
-
-    passage: int
-    text: str
-    good: bool
-    kind: str
-
-
-def read_passages() -> list[Passage]:
-    """The passages with their written answers."""
-    found = []
-    for block in (HERE / "passages.txt").read_text(encoding="utf-8").split("\n# "):
-        passage = Passage(len(found), "", "", [], [])
-        for line in block.splitlines():
-            mark, _, text = line.partition(" ")
-            match mark:
-                case "Q:":
-                    passage.question = text
-                case "P:":
-                    passage.text = text
-                case "+":
-                    passage.good.append(text)
-                case "-":
-                    passage.bad.append(text)
-        found.append(passage)
-    return found
-
-
-def read_claims(passages: Sequence[Passage]) -> list[Labelled]:
-    """Every labelled claim: written, by the model, made by rule."""
-    rng = random.Random(SEED)  # noqa: S311
-    found = []
-    for passage in passages:
-        foreign = [p.text for p in others(passage, passages)]
-        made = [*faithful(passage.text), *unfaithful(passage.text, passage.good, foreign, rng)]
-        found += [Labelled(passage.number, text, True, "written good") for text in passage.good]
-        found += [Labelled(passage.number, text, False, "written bad") for text in passage.bad]
-        found += [Labelled(passage.number, text, good, kind) for text, good, kind in made]
-    for line in (HERE / "model_answers.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        kind = "model good" if row["faithful"] else "model bad"
-        found.append(Labelled(row["passage"], row["text"], row["faithful"], kind))
-    return found
-
-
-def others(passage: Passage, passages: Sequence[Passage]) -> list[Passage]:
-    """The other passages on the same side of the split."""
-    return [p for p in passages if p.held_back == passage.held_back and p.number != passage.number]
-
-
-def contexts_of(passage: Passage, passages: Sequence[Passage], *, wide: bool) -> list[str]:
-    """The passage alone, or among four others, as retrieval would bring them."""
-    if not wide:
-        return [passage.text]
-    rng = random.Random(SEED + passage.number)  # noqa: S311
-    near = rng.sample(others(passage, passages), 4)
-    return [near[0].text, passage.text, *(p.text for p in near[1:])]
-
-
-def fit(
-    names: Sequence[str],
-    rows: np.ndarray,
-    good: np.ndarray,
-    weight: np.ndarray,
-    *,
-    ridge: float,
-    signed: bool = True,
-    prior: dict[str, float] | None = None,
-) -> Logistic:
-    """Logistic regression of (n, k) rows; weights signed by meaning, drawn to `prior` on standardized features."""
-    from scipy.optimize import minimize
-
-    mean, spread = np.average(rows, axis=0, weights=weight), rows.std(axis=0) + 1e-6
-    scaled, side, share = (rows - mean) / spread, np.where(good, 1.0, -1.0), weight / weight.sum()
-    pull = np.array([(prior or {}).get(name, 0.0) for name in names])
-
-    def loss(beta: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = side * (scaled @ beta[:-1] + beta[-1])
-        slope, gap = share * side / (1 + np.exp(np.minimum(margin, 500))), beta[:-1] - pull
-        value = float((share * np.logaddexp(0, -margin)).sum() + ridge * (gap**2).sum())
-        return value, np.append(-slope @ scaled + 2 * ridge * gap, -slope.sum())
-
-    bounds = [
-        ((None, 0.0) if name in NEGATIVE else (0.0, None)) if signed else (None, None) for name in names
-    ]
-    beta = minimize(loss, np.append(pull, 0.0), jac=True, bounds=[*bounds, (None, None)], method="L-BFGS-B").x
-    weights = beta[:-1] / spread
-    return Logistic(
-        tuple(names), tuple(round(float(w), 4) for w in weights), round(float(beta[-1] - weights @ mean), 4)
-    )
-
-
-def balanced(claims: Sequence[Labelled]) -> np.ndarray:
-    """Weights by `KINDS`, good and bad summing to the same."""
-    counts = Counter(claim.kind for claim in claims)
-    weight = np.array([KINDS[claim.kind] / counts[claim.kind] for claim in claims])
-    good = np.array([claim.good for claim in claims])
-    for side in (good, ~good):
-        weight[side] /= weight[side].sum()
-    return weight
-
-
-class Data:
-    """Features of everything, computed once: (passage, wide) -> rows in the order of the claims."""
+class Prose:
+    """Features of every claim about the passages, alone and among others."""
 
     def __init__(self, passages: list[Passage], claims: list[Labelled], embed: support.Embed | None) -> None:
         self.passages, self.embed = passages, embed
@@ -179,187 +64,185 @@ class Data:
                     for part in sentences(text)
                 ]
             )
-        self.rows = np.array(
-            [self._row(claim, wide) for wide in (False, True) for claim in claims],
-        )
+        self.rows = np.array([self._row(claim, wide) for wide in (False, True) for claim in claims])
         self.held_back = np.array([passages[claim.passage].held_back for claim in self.claims])
 
     def _row(self, claim: Labelled, wide: bool) -> list[float]:
         contexts = contexts_of(self.passages[claim.passage], self.passages, wide=wide)
-        parts = [row for _, row in features_of_claims(contexts, claim.text, self.embed)]
-        # A claim of two sentences is as good as its worse one; by rule they are alike, so the first speaks for both.
-        return parts[0]
+        return features_of_claims(contexts, claim.text, self.embed)[0][1]
+
+    def claim_model(self) -> Logistic:
+        """Fitted on what is not held back."""
+        claims = [claim for claim, held in zip(self.claims, self.held_back, strict=True) if not held]
+        good = np.array([claim.good for claim in claims])
+        names = support.LEXICAL + (support.DENSE if self.embed else ())
+        return fit(names, self.rows[~self.held_back], good, balanced(claims), ridge=0.03, prior=PRIOR)
+
+    def answers(self, model: Logistic, *, held_back: bool) -> Rows:
+        """Answers of one to four claims about one passage, half of them with a bad one: lowest and mean log odds."""
+        rng = random.Random(SEED + held_back)  # noqa: S311
+        logits = self.rows @ np.array(model.weights) + model.bias
+        pools: dict[tuple[int, bool, bool], list[int]] = {}
+        for place, claim in enumerate(self.claims):
+            if self.held_back[place] == held_back:
+                pools.setdefault((claim.passage, place >= len(self.claims) // 2, claim.good), []).append(
+                    place
+                )
+        counts = {key: Counter(self.claims[place].kind for place in pool) for key, pool in pools.items()}
+        chances = {
+            key: [KINDS[self.claims[p].kind] / counts[key][self.claims[p].kind] for p in pool]
+            for key, pool in pools.items()
+        }
+        keys = sorted({key[:2] for key in pools})
+        rows, good = [], []
+        for _ in range(6000):
+            key, size, wants_good = rng.choice(keys), rng.choice((1, 1, 2, 3, 4)), rng.random() < 0.5
+            bad = 0 if wants_good else rng.choice([n for n in (1, 1, 2, 3) if n <= size])
+            sides = [(*key, True)] * (size - bad) + [(*key, False)] * bad
+            values = logits[[rng.choices(pools[side], chances[side])[0] for side in sides]]
+            rows.append([values.min(), values.mean()])
+            good.append(wants_good)
+        return np.array(rows), np.array(good)
+
+    def relevance_rows(self, *, held_back: bool) -> Rows:
+        """A question and an answer belong together when both are about the same passage, be it true or not."""
+        rng = random.Random(SEED)  # noqa: S311
+        rows, good = [], []
+        for passage in (p for p in self.passages if p.held_back == held_back):
+            for answer in [*passage.good, *passage.bad]:
+                for other, fits in ((passage, True), (rng.choice(others(passage, self.passages)), False)):
+                    rows.append(features_of_answer(other.question, answer, self.embed))
+                    good.append(fits)
+        return np.array(rows), np.array(good)
+
+    def context_rows(self, *, held_back: bool) -> Rows:
+        """A context serves when it is the passage that question and answer were written about."""
+        rng = random.Random(SEED)  # noqa: S311
+        rows, good = [], []
+        for passage in (p for p in self.passages if p.held_back == held_back):
+            for answer in passage.good:
+                for context, serves in ((passage, True), (rng.choice(others(passage, self.passages)), False)):
+                    rows.append(features_of_context(passage.question, context.text, answer, self.embed))
+                    good.append(serves)
+        return np.array(rows), np.array(good)
 
 
-def fit_claim(data: Data, names: Sequence[str]) -> Logistic:
-    """The claims' model, from the passages that are not held back."""
-    chosen = ~data.held_back
-    claims = [claim for claim, yes in zip(data.claims, chosen, strict=True) if yes]
-    good = np.array([claim.good for claim in claims])
-    return fit(names, data.rows[chosen], good, balanced(claims), ridge=0.03, prior=PRIOR)
+class Logs:
+    """Features of diagnoses over their evidence and runbooks."""
+
+    def __init__(self, diagnoses: Sequence[Diagnosed], embed: support.Embed | None) -> None:
+        self.diagnoses, self.embed = diagnoses, embed
+        self.claims = [[row for _, row in features_of_claims(d.contexts, d.answer, embed)] for d in diagnoses]
+        self.good = np.array([d.good for d in diagnoses])
+        self.held_back = np.array([d.held_back for d in diagnoses])
+
+    def claim_model(self) -> Logistic:
+        """Fitted on the first sentences of what is not held back."""
+        chosen = ~self.held_back
+        rows = np.array([rows[0] for rows in self.claims])[chosen]
+        names = support.LEXICAL + (support.DENSE if self.embed else ())
+        return fit(names, rows, self.good[chosen], shares(self.good[chosen], ENGINE_IS_RIGHT), ridge=2e-3)
+
+    def answers(self, model: Logistic, *, held_back: bool) -> Rows:
+        """Lowest and mean log odds of each diagnosis."""
+        chosen = [n for n, held in enumerate(self.held_back) if held == held_back]
+        logits = [[model.logit(row) for row in self.claims[n]] for n in chosen]
+        return np.array([[min(zs), sum(zs) / len(zs)] for zs in logits]), self.good[chosen]
+
+    def relevance_rows(self, *, held_back: bool) -> Rows:
+        """A diagnosis answers the failure it was made for, and not the next one."""
+        side = [d for d in self.diagnoses if d.held_back == held_back and d.good]
+        rows, good = [], []
+        for own, other in zip(side, [*side[7:], *side[:7]], strict=True):
+            for contexts, fits in ((own.contexts, True), (other.contexts, False)):
+                rows.append(features_of_answer(asked(QUESTION, contexts), own.answer, self.embed))
+                good.append(fits)
+        return np.array(rows), np.array(good)
+
+    def context_rows(self, *, held_back: bool) -> Rows:
+        """The evidence and the runbook of the class serve; other runbooks don't."""
+        rows, good = [], []
+        for own in (d for d in self.diagnoses if d.held_back == held_back and d.good):
+            question = asked(QUESTION, own.contexts)
+            for place, context in enumerate(own.contexts):
+                rows.append(features_of_context(question, context, own.answer, self.embed))
+                good.append(place < own.serving)
+        return np.array(rows), np.array(good)
 
 
-def compose(data: Data, model: Logistic, *, held_back: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Answers of one to four claims about one passage, half of them with a bad one: ((n, 2) min and mean, good)."""
-    rng = random.Random(SEED + held_back)  # noqa: S311
-    logits = data.rows @ np.array(model.weights) + model.bias
-    pools: dict[tuple[int, bool, bool], list[int]] = {}
-    counts: dict[tuple[int, bool, bool], Counter[str]] = {}
-    half = len(data.claims) // 2
-    for place, claim in enumerate(data.claims):
-        if data.held_back[place] == held_back:
-            key = (claim.passage, place >= half, claim.good)
-            pools.setdefault(key, []).append(place)
-            counts.setdefault(key, Counter())[claim.kind] += 1
-    keys = sorted({key[:2] for key in pools})
-
-    def pick(key: tuple[int, bool, bool]) -> int:
-        pool = pools[key]
-        kinds = [data.claims[place].kind for place in pool]
-        return rng.choices(pool, [KINDS[kind] / counts[key][kind] for kind in kinds])[0]
-
-    rows, good = [], []
-    for _ in range(6000):
-        key, size, wants_good = rng.choice(keys), rng.choice((1, 1, 2, 3, 4)), rng.random() < 0.5
-        bad = 0 if wants_good else rng.choice([n for n in (1, 1, 2, 3) if n <= size])
-        picked = [pick((*key, side)) for side in [True] * (size - bad) + [False] * bad]
-        values = logits[picked]
-        rows.append([values.min(), values.mean()])
-        good.append(wants_good)
-    return np.array(rows), np.array(good)
+def fit_all(data: Prose | Logs, rate: float) -> Models:
+    """The four models of one kind; `rate` is how many answers are good where they are used."""
+    claim = data.claim_model()
+    rows, good = data.answers(claim, held_back=False)
+    answer = fit(("lowest", "mean"), rows, good, shares(good, rate), ridge=1e-4, signed=False)
+    rows, good = data.relevance_rows(held_back=False)
+    names = relevance.ANSWER if data.embed else relevance.ANSWER[:-1]
+    relevant = fit(names, rows, good, shares(good, rate), ridge=3e-3)
+    rows, good = data.context_rows(held_back=False)
+    names = relevance.CONTEXT if data.embed else relevance.CONTEXT[:-2]
+    context = fit(names, rows, good, shares(good, rate), ridge=1e-2)
+    return {"claim": claim, "answer": answer, "relevance": relevant, "context": context}
 
 
-def pairs(passages: Sequence[Passage], *, held_back: bool) -> list[tuple[str, Passage, str, bool]]:
-    """(question, passage, answer, whether they belong together), as many that do as that don't."""
-    rng = random.Random(SEED)  # noqa: S311
-    found = []
-    for passage in (p for p in passages if p.held_back == held_back):
-        for answer in [*passage.good, *passage.bad]:
-            other = rng.choice(others(passage, passages))
-            found.append((passage.question, passage, answer, True))
-            found.append((other.question, other, answer, False))
-    return found
-
-
-def relevance_rows(
-    passages: Sequence[Passage], embed: Any, *, held_back: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    rows, good = [], []
-    for question, _, answer, fits in pairs(passages, held_back=held_back):
-        row = relevance.of_answer(question, answer)
-        if embed is not None:
-            asked, *said = embed([question, answer, *sentences(answer)])
-            row.append(relevance.nearest(said, asked))
-        rows.append(row)
-        good.append(fits)
-    return np.array(rows), np.array(good)
-
-
-def context_rows(
-    passages: Sequence[Passage], embed: Any, *, held_back: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """A context serves when it is the passage that question and answer were written about."""
-    rng = random.Random(SEED)  # noqa: S311
-    rows, good = [], []
-    for passage in (p for p in passages if p.held_back == held_back):
-        for answer in passage.good:
-            for context, serves in ((passage, True), (rng.choice(others(passage, passages)), False)):
-                rows.append(features_of_context(passage.question, context.text, answer, embed))
-                good.append(serves)
-    return np.array(rows), np.array(good)
-
-
-def fit_all(passages: list[Passage], claims: list[Labelled], embed: Any) -> tuple[dict[str, Logistic], Data]:
-    """The four models of one kind."""
-    data = Data(passages, claims, embed)
-    cut = None if embed else -1
-    claim = fit_claim(data, support.LEXICAL + (support.DENSE if embed else ()))
-    rows, good = compose(data, claim, held_back=False)
-    even = np.ones(len(good))
-    answer = fit(("lowest", "mean"), rows, good, even, ridge=1e-4, signed=False)
-    rows, good = relevance_rows(passages, embed, held_back=False)
-    relevant = fit(relevance.ANSWER[:cut], rows, good, np.ones(len(good)), ridge=3e-3)
-    rows, good = context_rows(passages, embed, held_back=False)
-    names = relevance.CONTEXT if embed else relevance.CONTEXT[:-2]
-    context = fit(names, rows, good, np.ones(len(good)), ridge=1e-2)
-    return {"claim": claim, "answer": answer, "relevance": relevant, "context": context}, data
-
-
-def auroc(good: np.ndarray, values: np.ndarray, weight: np.ndarray | None = None) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(good, values, sample_weight=weight))
-
-
-def probabilities(model: Logistic, rows: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-(rows @ np.array(model.weights) + model.bias)))
-
-
-def curve(good: np.ndarray, chances: np.ndarray) -> list[tuple[float, float, float, int]]:
-    """(from, mean chance, share that was good, how many) in ten bins."""
-    found = []
-    for low in np.arange(0, 1, 0.1):
-        inside = (chances >= low) & (chances < low + 0.1 + (low > 0.85))
-        if inside.any():
-            found.append(
-                (float(low), float(chances[inside].mean()), float(good[inside].mean()), int(inside.sum()))
-            )
-    return found
-
-
-def report(kind: str, models: dict[str, Logistic], data: Data) -> str:
-    """What the held-back passages say, as markdown."""
-    held = data.held_back
-    claims = [claim for claim, yes in zip(data.claims, held, strict=True) if yes]
-    good, weight = np.array([claim.good for claim in claims]), balanced(claims)
-    rows, names = data.rows[held], models["claim"].features
-    chance = probabilities(models["claim"], rows)
-    unigrams, bigrams = rows[:, names.index("unigrams")], rows[:, names.index("bigrams")]
-    lines = [
-        f"## {kind}",
+def report(title: str, data: Prose | Logs, models: Models, rate: float) -> str:
+    """What the held-back data say, as markdown."""
+    lines = [f"## {title}", ""]
+    if isinstance(data, Prose):
+        lines += [*_claims_of_prose(data, models["claim"]), ""]
+    rows, good = data.answers(models["claim"], held_back=True)
+    chances, weight = probabilities(models["answer"], rows), shares(good, rate)
+    brier = float(np.average((chances - good) ** 2, weights=weight))
+    lines += [
+        f"Faithfulness of whole answers: AUROC {auroc(good, chances):.3f}, Brier score {brier:.3f}.",
         "",
-        "| held-back claims | n | unigrams | bigrams | triad |",
-        "|---|---|---|---|---|",
     ]
+    lines += [*curve(good, chances, weight), ""]
+    for label, rows_of, model in (
+        ("Answer relevance", data.relevance_rows, models["relevance"]),
+        ("Relevance of one context", data.context_rows, models["context"]),
+    ):
+        rows, good = rows_of(held_back=True)
+        chances = probabilities(model, rows)
+        passed = float((chances[good] >= 0.75).mean())
+        lines += [f"{label}: AUROC {auroc(good, chances):.3f}; {passed:.0%} of the good ones reach 0.75.", ""]
+    return "\n".join(lines)
+
+
+def _claims_of_prose(data: Prose, model: Logistic) -> list[str]:
+    claims = [claim for claim, held in zip(data.claims, data.held_back, strict=True) if held]
+    good, weight = np.array([claim.good for claim in claims]), balanced(claims)
+    rows = data.rows[data.held_back]
+    columns = [rows[:, model.features.index(name)] for name in ("unigrams", "bigrams")]
+    columns.append(probabilities(model, rows))
+    lines = ["| claims | n | unigram overlap | bigram overlap | triad |", "|---|---|---|---|---|"]
     for label, prefix in (("all, weighted", ""), ("by a model", "model"), ("written", "written")):
         on = np.array([claim.kind.startswith(prefix) for claim in claims])
-        on_weight = weight[on] if not prefix else None
-        figures = " | ".join(f"{auroc(good[on], x[on], on_weight):.3f}" for x in (unigrams, bigrams, chance))
-        lines.append(f"| {label} | {on.sum()} | {figures} |")
-    rows, good = compose(data, models["claim"], held_back=True)
-    chances = probabilities(models["answer"], rows)
-    brier = float(((chances - good) ** 2).mean())
-    lines += ["", f"Whole answers, held back: AUROC {auroc(good, chances):.3f}, Brier score {brier:.3f}.", ""]
-    lines += ["| score from | mean score | share faithful | n |", "|---|---|---|---|"]
-    lines += [
-        f"| {low:.1f} | {mean:.2f} | {share:.2f} | {n} |" for low, mean, share, n in curve(good, chances)
-    ]
-    embed = data.embed
-    for label, rows_of, model in (
-        ("Answer relevance", relevance_rows, models["relevance"]),
-        ("Context precision, one context", context_rows, models["context"]),
-    ):
-        rows, good = rows_of(data.passages, embed, held_back=True)
-        lines += ["", f"{label}, held back: AUROC {auroc(good, probabilities(model, rows)):.3f}."]
-    return "\n".join(lines) + "\n"
+        by = None if prefix else weight[on]
+        lines.append(
+            f"| {label} | {on.sum()} | {' | '.join(f'{auroc(good[on], x[on], by):.3f}' for x in columns)} |"
+        )
+    return lines
 
 
 def main() -> None:
+    """Fit, print the report, and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="print the report without writing the weights")
     only_check = parser.parse_args().check
-    passages = read_passages()
+    passages, diagnoses = read_passages(), read_diagnoses()
     claims = read_claims(passages)
     kinds: dict[str, Any] = {}
-    reports = []
-    for kind, embed in (("dense", MiniLM().embed), ("lexical", None)):
-        models, data = fit_all(passages, claims, embed)
-        kinds[kind] = {
-            name: {"weights": dict(zip(model.features, model.weights, strict=True)), "bias": model.bias}
-            for name, model in models.items()
-        }
-        reports.append(report(kind, models, data))
-    print("\n".join(reports))  # noqa: T201
+    for suffix, embed in (("dense", MiniLM().embed), ("lexical", None)):
+        for name, data, rate in (
+            ("text", Prose(passages, claims, embed), 0.5),
+            ("failure", Logs(diagnoses, embed), ENGINE_IS_RIGHT),
+        ):
+            models = fit_all(data, rate)
+            kinds[f"{name}/{suffix}"] = {
+                part: {"weights": dict(zip(m.features, m.weights, strict=True)), "bias": m.bias}
+                for part, m in models.items()
+            }
+            print(report(f"{name}, {suffix}", data, models, rate), flush=True)  # noqa: T201
     if not only_check:
         body = {
             "fitted_by": "python -m evals.triad.fit",

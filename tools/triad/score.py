@@ -12,13 +12,15 @@ logistic model over features that can be computed here:
   k-th context serves question and answer, `sum_k(r_k * mean(r_1..r_k)) / sum_k(r_k)`.
 
 0.75 means that three in four such answers (contexts) of the fitting data were good ones; `evals/triad/fit.py` fits
-the numbers and draws the reliability curve on data held back. Without an embedder the cosines are left out.
+the numbers and draws the reliability curves on data held back. Answers to why something failed, over logs, are a kind
+of their own with weights of their own: what is asked is then what the first context, the evidence, reports. Without
+an embedder the cosines are left out.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from core.incident import Triad
 from tools.triad import relevance, support
@@ -29,14 +31,11 @@ from tools.triad.words import sentences, tokens
 #: Texts are cut here, so that a pathological record can't stall a batch.
 MAX_CHARS = 100_000
 MAX_CLAIMS = 60
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One sentence of an answer, and the fitted chance that the contexts support it."""
-
-    text: str
-    support: float
+#: As much of the evidence as stands for what a failure's question asks about.
+HEADLINE = 300
+_FAILURE = re.compile(
+    r"\s*why (?:did|does|has|have|is|was)\b.*\b(?:fail|crash|abort|break|broken|stop)", re.IGNORECASE
+)
 
 
 def score(question: str, contexts: Sequence[str], answer: str, embed: Embed | None = None) -> Triad:
@@ -50,7 +49,8 @@ def score(question: str, contexts: Sequence[str], answer: str, embed: Embed | No
     """
     contexts = [context[:MAX_CHARS] for context in contexts if context.strip()]
     answer = answer[:MAX_CHARS]
-    weights = load("dense" if embed else "lexical")
+    weights = load(_kind(question, embed))
+    question = asked(question, contexts)
     return Triad(
         faithfulness=round(_faithfulness(contexts, answer, embed, weights), 4),
         answer_relevance=round(_answer_relevance(question, answer, embed, weights), 4),
@@ -66,14 +66,18 @@ def texts_of(question: str, contexts: Sequence[str], answer: str) -> list[str]:
         for text in [*whole, answer[:MAX_CHARS]]
         for part in sentences(text)[: support.MAX_SOURCE_SENTENCES]
     ]
-    return [question, answer[:MAX_CHARS], *parts]
+    return [asked(question, whole), answer[:MAX_CHARS], *parts]
 
 
-def claims(contexts: Sequence[str], answer: str, embed: Embed | None = None) -> list[Claim]:
-    """The answer's sentences with the chance that the contexts support each; empty for an empty answer."""
-    model = load("dense" if embed else "lexical").claim
-    rows = features_of_claims(contexts, answer, embed)
-    return [Claim(text, model.probability(row)) for text, row in rows]
+def asked(question: str, contexts: Sequence[str]) -> str:
+    """The question; one why something failed asks about what the evidence, the first context, reports."""
+    if not contexts or _FAILURE.match(question) is None:
+        return question
+    return f"{question} {' '.join(contexts[0][:HEADLINE].split())}"
+
+
+def _kind(question: str, embed: Embed | None) -> str:
+    return f"{'failure' if _FAILURE.match(question) else 'text'}/{'dense' if embed else 'lexical'}"
 
 
 def features_of_claims(
@@ -102,13 +106,17 @@ def _faithfulness(contexts: Sequence[str], answer: str, embed: Embed | None, wei
 
 
 def _answer_relevance(question: str, answer: str, embed: Embed | None, weights: Weights) -> float:
+    row = features_of_answer(question, answer, embed)
+    return 0.0 if row[relevance.ANSWER.index("evasive")] else weights.relevance.probability(row)
+
+
+def features_of_answer(question: str, answer: str, embed: Embed | None) -> list[float]:
+    """The features named in `relevance.ANSWER`, without the cosine when there is no embedder."""
     row = relevance.of_answer(question, answer)
-    if row[relevance.ANSWER.index("evasive")]:
-        return 0.0
     if embed is not None:
-        asked, *said = embed([question, answer, *sentences(answer)[: relevance.MAX_SENTENCES]])
-        row.append(relevance.nearest(said, asked))
-    return weights.relevance.probability(row)
+        about, *said = embed([question, answer, *sentences(answer)[: relevance.MAX_SENTENCES]])
+        row.append(relevance.nearest(said, about))
+    return row
 
 
 def _context_precision(
@@ -127,6 +135,6 @@ def features_of_context(question: str, context: str, answer: str, embed: Embed |
     source = Source.read([context])
     row = relevance.of_context(question, answer, source)
     if embed is not None:
-        asked, said, *parts = embed([question, answer, *source.texts[: relevance.MAX_SENTENCES]])
-        row += [relevance.nearest(parts, asked), relevance.nearest(parts, said)]
+        about, said, *parts = embed([question, answer, *source.texts[: relevance.MAX_SENTENCES]])
+        row += [relevance.nearest(parts, about), relevance.nearest(parts, said)]
     return row

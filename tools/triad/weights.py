@@ -42,7 +42,7 @@ class Weights:
 
 @cache
 def load(kind: str) -> Weights:
-    """`dense` (an embedder is there) or `lexical`."""
+    """`text/...` (any question) or `failure/...` (why something failed), with `dense` (cosines) or `lexical`."""
     models: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))["models"][kind]
     return Weights(
         **{

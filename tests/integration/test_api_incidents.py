@@ -240,7 +240,7 @@ async def test_webhooks_are_kept_with_their_job_and_believed_never(box: Box) -> 
     rows = box.sql("SELECT id, run_id, job_id, source FROM signals ORDER BY received_at, id")
     assert [row[1:] for row in rows] == [(77, 3, "webhook")] * 4
     assert sorted(box.jobs("intake")) == sorted(row[0] for row in rows)
-    for bad in (("databricks", "wrong"), ("root", HOOK[1]), None):
+    for bad in (("databricks", "wrong"), ("root", HOOK[1]), ("", "")):
         answer = await client.post("/webhooks/databricks", json=bodies[0], auth=bad)
         a_problem(answer, 401)
         assert answer.headers["www-authenticate"].startswith("Basic")

@@ -1,0 +1,207 @@
+"""The console in a real browser: signing in by a link, reading, deciding, being overtaken, by mouse and keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from core.incident import Decision, DecisionKind, Reviewer
+from server.sessions import sign_in_link
+from tests.e2e.browser import browser, chromium
+from tests.incident_stories import a_run, ask, facts, tell
+from tests.server_box import Box, box, box_settings, sandbox, served
+
+__all__ = ["box", "box_settings", "browser", "chromium", "sandbox"]
+
+BEN = Reviewer(name="ben@example.com", role="approver", channel="api")
+EVIL = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
+
+
+@dataclass
+class Desk:
+    """A page of somebody signed in, and whatever the browser complained about."""
+
+    box: Box
+    url: str
+    page: Page
+    complaints: list[str]
+
+    async def open(self, path: str) -> None:
+        await self.page.goto(self.url + path)
+
+
+async def sign_in(box: Box, url: str, browser: BrowserContext, role: str = "approver") -> Desk:
+    """Sign in as Anna, by a link and a click."""
+    page = await browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto(sign_in_link(box.runtime.settings, "anna@example.com", role, url))
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="Open incidents")).to_be_visible()
+    return Desk(box, url, page, complaints)
+
+
+@pytest.fixture
+async def desk(box: Box, browser: BrowserContext) -> AsyncIterator[Desk]:
+    """Anna at the console; nothing that a page does may be refused by its own policy, or fail."""
+    async with served(box.app) as url:
+        signed_in = await sign_in(box, url, browser)
+        yield signed_in
+        assert signed_in.complaints == []
+        await browser.close()
+
+
+async def a_pending(desk: Desk, **more: Any) -> Any:
+    store = desk.box.runtime.store
+    return await ask(store, await tell(store), **more)
+
+
+async def test_from_the_list_to_an_approval(desk: Desk) -> None:
+    approval = await a_pending(desk)
+    page = desk.page
+    await page.get_by_role("link", name="Waiting").click()
+    await page.get_by_role("link", name="nightly_orders").click()
+    await expect(page.get_by_role("heading", level=1, name="nightly_orders")).to_be_visible()
+    await expect(page.get_by_text("was killed because it used more memory")).to_be_visible()
+    await expect(page.locator(".ln").first).to_have_text("1843")
+    await expect(page.locator("tr.root")).to_contain_text("aggregate")
+    change = page.locator(".diff li").first
+    await expect(change.locator("del")).to_have_text("8g")
+    await expect(change.locator("ins")).to_have_text("16g")
+    await page.get_by_label("Comment").fill("go ahead")
+    await page.get_by_role("button", name="Approve", exact=True).click()
+    await expect(page.locator(".decided")).to_contain_text("approved by anna@example.com")
+    decided = await desk.box.runtime.store.approval(approval.id)
+    assert (decided.status, decided.comment, decided.channel) == ("approved", "go ahead", "console")
+    assert desk.box.jobs("advance") == [approval.incident_id]
+
+
+async def test_editing(desk: Desk) -> None:
+    approval = await a_pending(desk)
+    page = desk.page
+    await desk.open(f"/console/incidents/{approval.incident_id}")
+    await page.get_by_text("Edit, then approve").click()
+    await page.get_by_label("spark.executor.memory").fill("12g")
+    await page.get_by_role("button", name="Approve as edited").click()
+    await expect(page.locator(".decided")).to_contain_text("edited by anna@example.com")
+    decided = await desk.box.runtime.store.approval(approval.id)
+    assert decided.proposal.params["settings"][0]["proposed"] == "12g"
+
+
+async def test_rejecting_and_taking_over(desk: Desk) -> None:
+    approval = await a_pending(desk)
+    page = desk.page
+    await desk.open(f"/console/incidents/{approval.incident_id}")
+    await page.get_by_text("Reject", exact=True).first.click()
+    await page.get_by_label("I take it over by hand").check()
+    await page.get_by_role("button", name="Reject").click()
+    await expect(page.locator(".decided")).to_contain_text("rejected by anna@example.com")
+    await expect(page.get_by_text("taken over by anna@example.com")).to_be_visible()
+
+
+async def test_giving_a_hint(desk: Desk) -> None:
+    approval = await a_pending(desk)
+    page = desk.page
+    await desk.open(f"/console/incidents/{approval.incident_id}")
+    await page.get_by_text("Give a hint").click()
+    await page.get_by_label("What Pitstop should know").fill("Look at the skew.")
+    await page.get_by_role("button", name="Look again with this").click()
+    await expect(page.locator(".decided")).to_contain_text("Look at the skew.")
+
+
+async def test_being_overtaken_is_shown_without_reloading(desk: Desk) -> None:
+    approval = await a_pending(desk)
+    page = desk.page
+    await desk.open(f"/console/incidents/{approval.incident_id}")
+    await page.get_by_label("Comment").fill("half a sent")
+    reject = Decision(kind=DecisionKind.REJECT, comment="not at night")
+    await desk.box.runtime.store.decide(approval.id, reject, BEN)
+    await expect(page.locator(".decided")).to_contain_text("rejected by ben@example.com")
+    await expect(page.locator(".decided")).to_contain_text("not at night")
+    await expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
+
+
+async def test_a_form_that_is_being_filled_in_survives_the_news(desk: Desk) -> None:
+    approval = await a_pending(desk)
+    page = desk.page
+    await desk.open(f"/console/incidents/{approval.incident_id}")
+    await page.get_by_text("Edit, then approve").click()
+    await page.get_by_label("spark.executor.memory").fill("12")
+    await page.get_by_text("Read", exact=True).click()
+    await desk.box.runtime.store.add_event(approval.incident_id, "something_new", {}, key="new")
+    await expect(page.locator(".timeline")).to_contain_text("something new")
+    await expect(page.get_by_label("spark.executor.memory")).to_have_value("12")
+    await expect(page.get_by_text("Look at the stage's largest partition first.")).to_be_visible()
+
+
+async def test_the_list_follows_what_happens(desk: Desk) -> None:
+    await expect(desk.page.get_by_text("This list is empty.")).to_be_visible()
+    await a_pending(desk)
+    await expect(desk.page.get_by_role("link", name="nightly_orders")).to_be_visible()
+    await expect(desk.page.get_by_text("One incident waits for a decision.")).to_be_visible()
+
+
+async def test_by_keyboard_alone(desk: Desk) -> None:
+    approval = await a_pending(desk)
+    page = desk.page
+    await desk.open(f"/console/incidents/{approval.incident_id}")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    for _ in range(30):
+        await page.keyboard.press("Tab")
+        if await page.get_by_label("Comment").evaluate("e => e === document.activeElement"):
+            break
+    await page.keyboard.type("typed")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".decided")).to_contain_text("typed")
+
+
+async def test_hostile_text_runs_nowhere(desk: Desk) -> None:
+    store = desk.box.runtime.store
+    run = a_run(1, EVIL)
+    known = facts(run)
+    known["diagnosis"] |= {
+        "root_cause": EVIL,
+        "evidence": [{"source": EVIL, "line_start": 1, "line_end": 1, "text": EVIL}],
+    }
+    incident_id = await tell(store, run, **known)
+    await ask(store, incident_id)
+    await desk.open("/console?show=all")
+    await desk.open(f"/console/incidents/{incident_id}")
+    await store.add_event(incident_id, EVIL, {EVIL: EVIL}, key="evil")
+    await expect(desk.page.locator(".timeline li").first).to_contain_text("<img src=x")  # swapped in by htmx
+    assert await desk.page.evaluate("window.pwned") is None
+
+
+async def test_on_a_phone_the_decision_stands_right_under_the_cause(box: Box, chromium: Browser) -> None:
+    phone = await chromium.new_context(viewport={"width": 390, "height": 844})
+    async with served(box.app) as url:
+        desk = await sign_in(box, url, phone)
+        approval = await a_pending(desk)
+        await desk.open(f"/console/incidents/{approval.incident_id}")
+        tops = [await desk.page.locator(s).bounding_box() for s in (".root-cause", "#decision", "#tasks-h")]
+        heights = [top["y"] for top in tops if top]
+        assert heights == sorted(heights)
+        assert len(heights) == 3
+        width = await desk.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390
+        await desk.open("/console?show=all")
+        assert await desk.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert desk.complaints == []
+        await phone.close()
+
+
+async def test_signing_out(desk: Desk) -> None:
+    await desk.page.get_by_role("button", name="Sign out").click()
+    await expect(desk.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await desk.open("/console")
+    await expect(desk.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await desk.page.get_by_label("API token").fill(await desk.box.token("carl@example.com", "viewer"))
+    await desk.page.get_by_role("button", name="Sign in").click()
+    await expect(desk.page.get_by_text("carl@example.com")).to_be_visible()

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tools.log_reader.scan import Hits
-from tools.log_reader.text import Chunk
 
 #: How much of the log is kept after and before each place.
 AFTER_BYTES = 48 << 10
@@ -23,9 +22,10 @@ _RECENT = 256
 _FIRST_PER_SIGNAL = 2
 _LAST_PER_SIGNAL = 4
 _KINDS = 256
-#: A chunk with more matching lines than this has only its edges looked at one by one.
-_DENSE = 600
-_DENSE_HEAD, _DENSE_TAIL = 100, 400
+#: Of a chunk's matching lines so many are looked at one by one: all at a log's beginning and end, and in between
+#: as many as tell what is going on there.
+_AT_THE_ENDS = 600
+_BETWEEN = 32
 _DIGITS = b"0123456789abcdef"
 #: A frame in the first lines: the log was cut off in the middle of a stack.
 _HEADLESS = re.compile(
@@ -51,7 +51,6 @@ class Collected:
     """What is left of a log after one pass. `tail_line` is the number of the tail's first line."""
 
     places: list[Place]
-    counts: dict[int, int]
     lines: int
     bytes: int
     head: bytes
@@ -65,69 +64,83 @@ class _PerSignal:
     last: deque[Place] = field(default_factory=lambda: deque(maxlen=_LAST_PER_SIGNAL))
 
 
+@dataclass(slots=True)
+class _Part:
+    """A chunk that is still in memory: its first line's number, its hits, and later its places."""
+
+    data: bytes
+    first_line: int
+    hits: Hits
+    places: list[Place] = field(default_factory=list)
+
+
 class Collector:
-    """Takes chunks and their hits in order; gives back the places at the end."""
+    """Takes chunks and their hits in order; gives back the places at the end.
+
+    A chunk's places are chosen when the next chunk is there, and get their windows one chunk later: by then most
+    of them have given way to later ones, and cost nothing.
+    """
 
     def __init__(self) -> None:
         self._recent: deque[Place] = deque(maxlen=_RECENT)
         self._by_signal: dict[int, _PerSignal] = {}
         self._by_kind: dict[bytes, Place] = {}
-        self._pending: list[Place] = []
-        self._counts: dict[int, int] = {}
+        self._parts: deque[_Part] = deque()
         self._before = b""
-        self._previous: Chunk | None = None
         self._head = b""
-        self._bytes = 0
-        self._lines = 0
+        self._bytes = self._lines = self._chunks = 0
 
-    def feed(self, chunk: Chunk, hits: Hits) -> None:
+    def feed(self, data: bytes, hits: Hits) -> None:
         """Take the next chunk."""
-        if not self._bytes:
-            self._head = chunk.data[:HEAD_BYTES]
-            hits = _with_headless(chunk.data, hits)
-        if self._previous is not None:
-            self._settle(chunk.data)
-            self._before = (self._before + self._previous.data)[-TAIL_BYTES:]
-        self._previous = chunk
-        self._bytes += len(chunk.data)
+        if not self._chunks:
+            self._head = data[:HEAD_BYTES]
+            hits = _with_headless(data, hits)
+        self._parts.append(_Part(data, self._lines + 1, hits))
+        self._bytes += len(data)
         self._lines += hits.newlines
-        if hits.line:
-            self._pending = list(self._select(chunk, hits))
+        self._chunks += 1
+        if self._chunks >= 3:
+            self._choose(self._parts[-3], at_an_end=self._chunks < 5)
+        if len(self._parts) > 3:
+            self._settle()
 
     def finish(self) -> Collected:
         """All that was kept, in the log's order."""
-        chunk = self._previous
-        if chunk is None:
-            return Collected([], {}, 0, 0, b"", b"", 1)
-        self._settle(b"")
-        whole = self._before + chunk.data
-        tail = whole[-TAIL_BYTES:]
-        if len(tail) < len(whole) or self._bytes > len(whole):
+        parts = list(self._parts)
+        tail = b"".join([self._before, *(part.data for part in parts)])[-TAIL_BYTES:]
+        if len(tail) < self._bytes:
             tail = tail[tail.find(b"\n") + 1 :]
-        lines = self._lines + (not chunk.data.endswith(b"\n"))
-        ends = tail.count(b"\n") + (not tail.endswith(b"\n"))
+        unended = bool(parts) and not parts[-1].data.endswith(b"\n")
+        lines = self._lines + unended
+        for part in parts[-2:]:
+            self._choose(part, at_an_end=True)
+        while self._parts:
+            self._settle()
         places = sorted(self._kept(), key=lambda place: place.number)
-        return Collected(places, self._counts, lines, self._bytes, self._head, tail, lines - ends + 1)
+        first = lines - tail.count(b"\n") - (bool(tail) and not tail.endswith(b"\n")) + 1
+        return Collected(places, lines, self._bytes, self._head, tail, first)
 
-    def _select(self, chunk: Chunk, hits: Hits) -> Iterable[Place]:
+    def _choose(self, part: _Part, *, at_an_end: bool) -> None:
         """The places of a chunk worth keeping, put where later ones may push them out."""
+        hits = part.hits
         place: Place | None = None
-        for index in _interesting(hits):
+        for index in _interesting(hits, _AT_THE_ENDS if at_an_end else _BETWEEN):
             signal = hits.signal[index]
-            number = chunk.first_line + hits.line[index]
+            number = part.first_line + hits.line[index]
             if place is None or place.number != number:
                 place = Place(number, [signal], hits.start[index])
-                self._keep(place, chunk.data)
-                yield place
+                part.places.append(place)
+                self._keep(place, part.data, at_an_end)
             else:
                 place.signals.append(signal)
-            per_signal = self._by_signal.setdefault(signal, _PerSignal())
+            per_signal = self._by_signal.get(signal)
+            if per_signal is None:
+                per_signal = self._by_signal[signal] = _PerSignal()
             (per_signal.first if len(per_signal.first) < _FIRST_PER_SIGNAL else per_signal.last).append(place)
-        for signal in hits.signal:
-            self._counts[signal] = self._counts.get(signal, 0) + 1
 
-    def _keep(self, place: Place, data: bytes) -> None:
-        self._recent.append(place)
+    def _keep(self, place: Place, data: bytes, at_an_end: bool) -> None:
+        if at_an_end:
+            self._recent.append(place)
         if len(self._by_kind) < _KINDS:
             end = data.find(b"\n", place.offset, place.offset + 200)
             line = data[place.offset : end if end > 0 else place.offset + 200]
@@ -141,16 +154,17 @@ class Collector:
             kept.update(per_signal.last)
         return kept
 
-    def _settle(self, following: bytes) -> None:
-        """Cut out the windows of the previous chunk's places, now that what follows them is known."""
-        if not self._pending or self._previous is None:
-            return
-        data = self._previous.data
-        kept = self._kept()
-        for place in self._pending:
-            if place in kept:
-                _cut(place, self._before, data, following)
-        self._pending = []
+    def _settle(self) -> None:
+        """Let go of the oldest chunk, after cutting out the windows of those of its places that are still kept."""
+        part = self._parts.popleft()
+        if part.places:
+            following = self._parts[0].data if self._parts else b""
+            kept = self._kept()
+            for place in part.places:
+                if place in kept:
+                    _cut(place, self._before, part.data, following)
+        enough = len(part.data) >= TAIL_BYTES
+        self._before = part.data[-TAIL_BYTES:] if enough else (self._before + part.data)[-TAIL_BYTES:]
 
 
 def _cut(place: Place, before: bytes, data: bytes, following: bytes) -> None:
@@ -167,18 +181,18 @@ def _cut(place: Place, before: bytes, data: bytes, following: bytes) -> None:
     place.at = len(lead)
 
 
-def _interesting(hits: Hits) -> Iterable[int]:
-    """The indexes of the hits to look at: all, or in a dense chunk its edges and the edges of every signal."""
+def _interesting(hits: Hits, most: int) -> Iterable[int]:
+    """The indexes of the hits to look at: all, or those at the edges of the chunk and of every signal."""
     total = len(hits.line)
-    if total <= _DENSE:
+    if total <= most:
         return range(total)
-    chosen = set(range(_DENSE_HEAD)) | set(range(total - _DENSE_TAIL, total))
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     for index, signal in enumerate(hits.signal):
         first.setdefault(signal, index)
         last[signal] = index
-    return sorted(chosen | set(first.values()) | set(last.values()))
+    edges = {*range(most // 4), *range(total - most * 3 // 4, total)}
+    return sorted(edges | set(first.values()) | set(last.values()))
 
 
 def _with_headless(data: bytes, hits: Hits) -> Hits:

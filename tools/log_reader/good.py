@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from tools.log_reader.scan import scanner_for
 from tools.log_reader.templates import Templates
-from tools.log_reader.text import Chunk, chunks, decode
+from tools.log_reader.text import chunks, decode
 
 #: So many chunks at either end of the log are learnt whole; of what lies between, only the lines with a signal.
 _WHOLE_CHUNKS = 4
@@ -29,17 +29,17 @@ def templates_of_path(path: Path | str) -> Templates:
 def templates_of_stream(stream: BinaryIO) -> Templates:
     """The templates that comparing another run's log with this one needs, in one pass and bounded time."""
     templates = Templates()
-    last: deque[Chunk] = deque(maxlen=_WHOLE_CHUNKS)
+    last: deque[bytes] = deque(maxlen=_WHOLE_CHUNKS)
     for number, chunk in enumerate(chunks(stream)):
         if number < _WHOLE_CHUNKS:
-            _learn(templates, chunk.data)
+            _learn(templates, chunk)
             continue
         last.append(chunk)
-        for start in dict.fromkeys(scanner_for(len(chunk.data)).scan(chunk.data).start):
-            end = chunk.data.find(b"\n", start)
-            templates.learn(decode(chunk.data[start : end if end >= 0 else None]))
+        for start in dict.fromkeys(scanner_for(len(chunk)).scan(chunk).start):
+            end = chunk.find(b"\n", start)
+            templates.learn(decode(chunk[start : end if end >= 0 else None]))
     for chunk in last:
-        _learn(templates, chunk.data)
+        _learn(templates, chunk)
     return templates
 
 

@@ -22,13 +22,13 @@ _SIZE = r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*\s?(?:(?:[KMGTPE]i?)?B|ms|us|ns|sec|secs
 _RANDOM = (
     r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*\d[A-Za-z]+\d)(?=[A-Za-z0-9]*[A-Za-z]\d)[A-Za-z0-9]{6,}(?![A-Za-z0-9])"
 )
-_TOKEN = (
+_MIXED = (
     r"(?<![A-Za-z0-9+])(?=[A-Za-z0-9+]*\d)(?=[A-Za-z0-9+]*[a-z])(?=[A-Za-z0-9+]*[A-Z])[A-Za-z0-9+]{20,}={0,2}"
 )
 _NUMBER = r"(?<![\d.,])[-+]?\d+(?:[.,]\d+)*"
 
-_IDS = re.compile("|".join((_UUID, _TIME, _HEX, _IP, _TOKEN, _RANDOM)))
-_ALL = re.compile("|".join((_URL, _EMAIL, _UUID, _TIME, _HEX, _IP, _HOST, _PATH, _SIZE, _TOKEN, _RANDOM)))
+_IDS = re.compile("|".join((_UUID, _TIME, _HEX, _IP, _MIXED, _RANDOM)))
+_ALL = re.compile("|".join((_URL, _EMAIL, _UUID, _TIME, _HEX, _IP, _HOST, _PATH, _SIZE, _MIXED, _RANDOM)))
 _DIGITS = re.compile(_NUMBER)
 _INT = re.compile(r"\d+")
 #: Letters that are often followed by a digit and yet are one word.

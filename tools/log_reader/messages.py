@@ -41,9 +41,7 @@ _ANNOUNCED = re.compile(
 )
 #: Kinds whose lines look like a quotation.
 _SPEAKS_ODDLY = frozenset({"exit_json", "build", "dbt", "native_crash", "oom_killer"})
-_ONLY_EXCEPTION = frozenset(
-    {"exception", "java_oom", "qualified", "spark_class", "sqlstate", "disk_full", "python_exit"}
-)
+_ONLY_EXCEPTION = frozenset({"exception", "java_oom", "spark_class", "sqlstate", "disk_full", "python_exit"})
 _HARMLESS_COUNT = re.compile(r"\b(?:0|no) (?:errors?|failures?|failed)\b", re.IGNORECASE)
 
 
@@ -54,7 +52,8 @@ def message_block(
     lines, at = window.lines, window.at
     text = lines[at][header.end :] if header else lines[at]
     level = header.level if header else None
-    signal = max((s for s in signals), key=lambda s: s.weight, default=None)
+    signals = [s for s in signals if s.exact is None or s.exact.search(lines[at])]
+    signal = max(signals, key=lambda s: s.weight, default=None)
     if signal is None or not text.strip():
         return None
     named = exceptions_in(text)
@@ -126,8 +125,6 @@ def _weight(signals: Sequence[Signal], signal: Signal, level: str | None, text: 
 
 def _unannounced(signal: Signal, text: str, named: bool) -> float:
     """The weight of an exception's name in a line without a level: does it stand there as one?"""
-    if signal.name == "qualified":
-        return 0.0
     if JAVA_EXCEPTION.match(text) or text.startswith("["):
         return max(signal.weight, 0.5)
     inline = INLINE.search(text)

@@ -55,7 +55,7 @@ def read_stream(stream: BinaryIO, source: str, *, good: Templates | None = None)
     """
     collector = Collector()
     for chunk in chunks(stream):
-        collector.feed(chunk, scanner_for(len(chunk.data)).scan(chunk.data))
+        collector.feed(chunk, scanner_for(len(chunk)).scan(chunk))
     return _reading(collector.finish(), source, good)
 
 

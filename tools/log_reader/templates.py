@@ -31,8 +31,40 @@ _RUNS = re.compile(r"<\*>(?:[\s,;:/|_-]*<\*>)+")
 _DIGITS = re.compile(r"\d+")
 #: After these words comes a name.
 _CUES = frozenset(
-    "user users for from by host node hosts name named id table file path job task database schema column key "
-    "called account role group owner client server to: at on: queue topic partition module package process".split()
+    {
+        "user",
+        "users",
+        "for",
+        "from",
+        "by",
+        "host",
+        "node",
+        "hosts",
+        "name",
+        "named",
+        "id",
+        "table",
+        "file",
+        "path",
+        "job",
+        "task",
+    }
+    | {
+        "database",
+        "schema",
+        "column",
+        "key",
+        "called",
+        "account",
+        "role",
+        "group",
+        "owner",
+        "client",
+        "server",
+        "to:",
+        "at",
+    }
+    | {"on:", "queue", "topic", "partition", "module", "package", "process"}
 )
 _STATE = re.compile(r"^\W*[A-Z][A-Z_]+\W*$")
 _NAME_LIKE = re.compile(r"<\*>|[/\\@=]|\w\.\w|_\w|^[\"'`\[(]|\w[-]\w")
@@ -71,7 +103,7 @@ class Templates:
         """Count a line; the result is its signature, for `template_of`."""
         signature = self.signature(line)
         if signature not in self._counts and len(self._counts) >= MAX_SIGNATURES:
-            signature = tuple(word if word.isalpha() else WILDCARD for word in signature[:3]) + ("...",)
+            signature = (*(word if word.isalpha() else WILDCARD for word in signature[:3]), "...")
         self._counts[signature] += 1
         self._settled = None
         return signature

@@ -11,7 +11,6 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import zstandard
@@ -30,14 +29,6 @@ _ANSI = re.compile(
 #: What a carriage return overwrote: everything on the line up to the last one that something follows.
 _OVERWRITTEN = re.compile(rb"^[^\n]*\r(?=[^\r\n])", re.MULTILINE)
 _BLANKS = re.compile(rb"\r+(?=\n|\Z)")
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Whole lines (the last chunk's last line may lack its end). `first_line` counts from 1."""
-
-    data: bytes
-    first_line: int
 
 
 class Truncated(io.RawIOBase):
@@ -65,7 +56,7 @@ def unpack(stream: BinaryIO) -> BinaryIO:
     if head[:2] == _GZIP_MAGIC:
         return io.BufferedReader(Truncated(gzip.GzipFile(fileobj=rest)), CHUNK_BYTES)  # type: ignore[arg-type]
     if head == _ZSTD_MAGIC:
-        reader = zstandard.ZstdDecompressor().stream_reader(rest, read_across_frames=True)
+        reader = zstandard.ZstdDecompressor().stream_reader(rest, read_across_frames=True)  # type: ignore[arg-type]
         return io.BufferedReader(Truncated(reader), CHUNK_BYTES)  # type: ignore[arg-type]
     return rest  # type: ignore[return-value]
 
@@ -87,28 +78,26 @@ class _Prefixed:
         return head + self._stream.read(size if size < 0 else size - len(head))
 
 
-def chunks(stream: BinaryIO) -> Iterator[Chunk]:
-    """Clean chunks of whole lines, in order, from a plain or compressed stream. Raises OSError of the stream."""
-    blocks = _utf8(unpack(stream))
-    line = 1
+def chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """Clean chunks of whole lines, in order, from a plain or compressed stream. Raises OSError of the stream.
+
+    The last chunk's last line may lack its end, and a line longer than `MAX_LINE_BYTES` comes in several pieces.
+    """
     carry = b""
     ends = _Ends()
-    for block in blocks:
+    for block in _utf8(unpack(stream)):
         block = ends.normal(block)
         cut = block.rfind(b"\n") + 1
         if not cut:
             carry += block
             if len(carry) > MAX_LINE_BYTES:
-                yield Chunk(clean(carry), line)
+                yield clean(carry)
                 carry = b""
             continue
-        data = carry + block[:cut] if carry else block[:cut]
+        yield clean(b"".join((carry, memoryview(block)[:cut])))
         carry = block[cut:]
-        chunk = Chunk(clean(data), line)
-        line += chunk.data.count(b"\n")
-        yield chunk
     if carry:
-        yield Chunk(clean(carry), line)
+        yield clean(carry)
 
 
 def clean(data: bytes) -> bytes:

@@ -1,0 +1,315 @@
+"""`pitstop bench logs`: how fast the log reader is, beside grep with the same patterns on the same core."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MB = 1_000_000
+#: So much of the log is different; longer logs repeat it, with the real failure at the very end.
+_DISTINCT_BYTES = 32 * MB
+_SEED = 20261102
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One row: seconds for a file of `size` bytes, and the peak memory of the process in MB where it was asked."""
+
+    what: str
+    size: int
+    seconds: float
+    peak_mb: float | None = None
+    result: str = ""
+
+    @property
+    def speed(self) -> float:
+        """Megabytes (10^6 bytes) a second."""
+        return self.size / MB / self.seconds if self.seconds else 0.0
+
+
+def logs(
+    size: Annotated[int, typer.Option(help="Size of the large log, in MB.", min=20)] = 1000,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to put the logs for a while; needs the space.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
+) -> None:
+    """Make a driver log and read it: ours, grep -cE with the same patterns, grep -c ERROR, and a plain read."""
+    with tempfile.TemporaryDirectory(prefix="pitstop-bench-", dir=folder) as scratch:
+        rows = _measure(Path(scratch), size)
+    if as_json:
+        typer.echo(
+            json.dumps([{**asdict(row), "mb_per_second": round(row.speed, 1)} for row in rows], indent=2)
+        )
+        return
+    _print(rows)
+
+
+def _measure(scratch: Path, size: int) -> list[Measured]:
+    sizes = sorted({10, max(20, size // 10), size})
+    paths: dict[int, Path] = {}
+    for megabytes in sizes:
+        paths[megabytes] = scratch / f"driver-{megabytes}.log"
+        write_log(paths[megabytes], megabytes * MB)
+    large = paths[size]
+    patterns = scratch / "patterns.txt"
+    patterns.write_bytes(b"\n".join(extended_patterns()) + b"\n")
+    rows = [_timed("plain read", large, _plain_read), *_greps(large, patterns)]
+    rows += [_ours(paths[megabytes]) for megabytes in sizes]
+    return rows
+
+
+def _greps(path: Path, patterns: Path) -> list[Measured]:
+    if shutil.which("grep") is None:
+        return []
+    commands = {
+        "grep -c ERROR": ["grep", "-c", "ERROR", str(path)],
+        "grep -cE, the reader's patterns": ["grep", "-a", "-cE", "-f", str(patterns), str(path)],
+    }
+    return [_timed(what, path, _command(command)) for what, command in commands.items()]
+
+
+def _timed(what: str, path: Path, run: Callable[[Path], str]) -> Measured:
+    """The better of two runs: the first one warms the page cache."""
+    best: Measured | None = None
+    for _ in range(2):
+        started = time.perf_counter()
+        result = run(path)
+        row = Measured(what, path.stat().st_size, time.perf_counter() - started, None, result)
+        best = row if best is None or row.seconds < best.seconds else best
+    assert best is not None  # noqa: S101 - the loop ran
+    return best
+
+
+def _plain_read(path: Path) -> str:
+    with path.open("rb", buffering=0) as stream:
+        while stream.read(1 << 20):
+            pass
+    return ""
+
+
+def _command(command: list[str]) -> Callable[[Path], str]:
+    def run(_: Path) -> str:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LC_ALL": "C"},
+            preexec_fn=_one_core,
+            check=False,
+        )
+        return f"{done.stdout.strip()} lines"
+
+    return run
+
+
+def _one_core() -> None:
+    """Keep this process on one core, so that one core is compared with one core."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+_CHILD = """
+import json, resource, sys, time
+from tools.log_reader import primary, read_path, read_text
+from tools.log_reader.scan import scanner_for
+scanner_for(1 << 30).scan(b"warm")
+seconds = []
+for _ in range(2):
+    started = time.perf_counter()
+    reading = read_path(sys.argv[1])
+    seconds.append(time.perf_counter() - started)
+first = primary([reading])[0]
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"seconds": min(seconds), "peak": peak, "result": f"{first.exception}: {first.message[:60]}"}))
+"""
+
+
+def _ours(path: Path) -> Measured:
+    """Read in a process of its own (imports and the patterns' compilation left out of the time, not of the memory)."""
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, str(path)],
+        capture_output=True,
+        text=True,
+        preexec_fn=_one_core,
+        check=True,
+        cwd=Path(__file__).resolve().parent.parent,
+    )
+    answer = json.loads(done.stdout)
+    size = path.stat().st_size
+    return Measured(f"pitstop, {size // MB} MB", size, answer["seconds"], answer["peak"], answer["result"])
+
+
+def extended_patterns() -> Iterator[bytes]:
+    """The reader's patterns in the language of grep -E (in the C locale)."""
+    from tools.log_reader.signals import SIGNALS
+
+    for signal in SIGNALS:
+        pattern = signal.pattern.replace(b"[\\w", b"[[:alnum:]_").replace(b"\\d", b"[0-9]")
+        yield _either_case(_unescaped(pattern)) if signal.caseless else _unescaped(pattern)
+
+
+def _unescaped(pattern: bytes) -> bytes:
+    out = bytearray()
+    at = 0
+    while at < len(pattern):
+        if pattern[at : at + 2] == b"\\x":
+            out.append(int(pattern[at + 2 : at + 4], 16))
+            at += 4
+        elif pattern[at : at + 1] == b"\\" and pattern[at + 1 : at + 2] in b" -'":
+            out += pattern[at + 1 : at + 2]
+            at += 2
+        else:
+            out += pattern[at : at + 1]
+            at += 1
+    return bytes(out)
+
+
+def _either_case(pattern: bytes) -> bytes:
+    out = bytearray()
+    depth = 0
+    for index, byte in enumerate(pattern):
+        char = bytes([byte])
+        escaped = index > 0 and pattern[index - 1 : index] == b"\\"
+        depth += (char == b"[") - (char == b"]")
+        out += (
+            b"[" + char.lower() + char.upper() + b"]"
+            if char.isalpha() and not depth and not escaped
+            else char
+        )
+    return bytes(out)
+
+
+def write_log(path: Path, size: int) -> None:
+    """Write a driver log of about `size` bytes, the same one every time, that ends in a real failure."""
+    rng = random.Random(_SEED)  # noqa: S311 - a log, not a key
+    distinct = bytearray()
+    while len(distinct) < min(size, _DISTINCT_BYTES):
+        distinct += _record(rng)
+    ending = _ENDING.encode()
+    with path.open("wb") as out:
+        left = size - len(ending)
+        while left > 0:
+            part = distinct if left >= len(distinct) else distinct[: distinct.rfind(b"\n", 0, left) + 1]
+            if not part:
+                break
+            out.write(part)
+            left -= len(part)
+        out.write(ending)
+
+
+def _record(rng: random.Random) -> bytes:
+    """A few lines in the proportions of a busy driver's log: 94% INFO, 4% WARN, 1% ERROR, 1% stacks (by records)."""
+    stamp = f"26/11/02 {rng.randrange(24):02d}:{rng.randrange(60):02d}:{rng.randrange(60):02d}"
+    numbers = [rng.randrange(1, 100_000) for _ in range(4)]
+    dice = rng.random()
+    if dice < 0.94:
+        template, level = rng.choice(_INFO), "INFO"
+    elif dice < 0.98:
+        template, level = rng.choice(_WARN), "WARN"
+    elif dice < 0.99:
+        template, level = rng.choice(_ERROR), "ERROR"
+    else:
+        return _stack(rng, stamp, numbers)
+    return f"{stamp} {level} {template.format(*numbers)}\n".encode()
+
+
+def _stack(rng: random.Random, stamp: str, numbers: list[int]) -> bytes:
+    head = f"{stamp} WARN TaskSetManager: Lost task {numbers[0]}.0 in stage {numbers[1]}.0 (TID {numbers[2]}) (10.0.1.{numbers[3] % 250} executor 3): "
+    lines = [head + rng.choice(_EXCEPTIONS).format(*numbers)]
+    lines += [
+        f"\tat org.apache.spark.{rng.choice(_FRAMES)}(File.scala:{rng.randrange(900)})"
+        for _ in range(rng.randrange(15, 45))
+    ]
+    lines += [f"Caused by: {rng.choice(_EXCEPTIONS).format(*numbers)}", f"\t... {rng.randrange(5, 30)} more"]
+    return ("\n".join(lines) + "\n").encode()
+
+
+_INFO = (
+    "TaskSetManager: Starting task {0}.0 in stage {1}.0 (TID {2}) (10.0.1.17, executor 3, partition {3}, PROCESS_LOCAL, 9124 bytes)",
+    "TaskSetManager: Finished task {0}.0 in stage {1}.0 (TID {2}) in {3} ms on 10.0.1.17 (executor 3) (12/200)",
+    "BlockManagerInfo: Added broadcast_{0}_piece0 in memory on 10.0.1.17:{1} (size: 86.2 KiB, free: 434.3 MiB)",
+    "BlockManagerInfo: Removed broadcast_{0}_piece0 on 10.0.1.17:{1} in memory (size: 8.2 KiB, free: 434.4 MiB)",
+    "MemoryStore: Block broadcast_{0} stored as values in memory (estimated size {1}.6 KiB, free {2}.9 MiB)",
+    "DAGScheduler: Submitting {0} missing tasks from ResultStage {1} (MapPartitionsRDD[{2}] at save at NativeMethodAccessorImpl.java:0)",
+    "ShuffleBlockFetcherIterator: Getting {0} (16.3 KiB) non-empty blocks including {1} local and {2} remote blocks",
+    "CodeGenerator: Code generated in {0}.{1} ms",
+    "FileSourceStrategy: Pushed Filters: IsNotNull(event_date),EqualTo(event_date,{0})",
+    "FileScanRDD: Reading File path: abfss://lake@acme.dfs.core.windows.net/silver/orders/part-{0}.parquet, range: 0-{1}, partition values: [{2}]",
+    "customer_load: batch {0} committed, {1} rows, lag {2}",
+)
+_WARN = (
+    "GarbageCollectionMetrics: To enable non-built-in garbage collector(s) List(G1 Concurrent GC), users should configure it ({0})",
+    "MemoryStore: Not enough space to cache rdd_{0}_{1} in memory! (computed {2}.0 MiB so far)",
+    "HintErrorLogger: Hint broadcast is overridden by another hint and will not take effect ({0})",
+    "stock_levels: attempt {0}: HTTP 503, sleeping",
+)
+_ERROR = (
+    "TaskSchedulerImpl: Lost executor {0} on 10.0.1.17: Remote RPC client disassociated.",
+    "feed: request {0} failed, retrying in 5 s",
+    "ShuffleBlockFetcherIterator: Failed to get block(s) from 10.0.1.17:{0}",
+)
+_EXCEPTIONS = (
+    "java.io.IOException: Connection reset by peer ({0})",
+    "org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)",
+    "org.apache.spark.shuffle.FetchFailedException: Failed to connect to /10.0.1.17:{1}",
+    "java.util.concurrent.TimeoutException: Futures timed out after [{0} seconds]",
+)
+_FRAMES = (
+    "rdd.RDD.iterator",
+    "executor.Executor$TaskRunner.run",
+    "scheduler.Task.run",
+    "sql.execution.WholeStageCodegenExec.next",
+    "storage.BlockManager.get",
+)
+_ENDING = """\
+26/11/02 23:59:58 ERROR TaskSetManager: Task 3 in stage 9.0 failed 4 times; aborting job
+Traceback (most recent call last):
+  File "/Workspace/Repos/etl/load.py", line 41, in <module>
+    frame.write.saveAsTable("mart.sales")
+  File "/databricks/spark/python/pyspark/sql/readwriter.py", line 1586, in saveAsTable
+    self._jwrite.saveAsTable(name)
+py4j.protocol.Py4JJavaError: An error occurred while calling o88.saveAsTable.
+: org.apache.spark.SparkException: Job aborted due to stage failure: Task 3 in stage 9.0 failed 4 times, most recent failure: Lost task 3.3 in stage 9.0 (TID 91) (10.0.1.17 executor 3): java.io.IOException: No space left on device
+\tat java.base/sun.nio.ch.FileDispatcherImpl.write0(Native Method)
+\tat org.apache.spark.storage.DiskStore.put(DiskStore.scala:88)
+
+Driver stacktrace:
+\tat org.apache.spark.scheduler.DAGScheduler.abortStage(DAGScheduler.scala:2791)
+26/11/02 23:59:59 INFO SparkContext: Invoking stop() from shutdown hook
+"""
+
+
+def _print(rows: list[Measured]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("what (one core)", "MB", "seconds", "MB/s", "peak MB", "answer")
+    for row in rows:
+        peak = f"{row.peak_mb:.0f}" if row.peak_mb is not None else ""
+        table.add_row(
+            row.what, f"{row.size / MB:.0f}", f"{row.seconds:.3f}", f"{row.speed:.0f}", peak, row.result
+        )
+    console = Console()
+    console.print(table)
+    ours = [row for row in rows if row.peak_mb is not None]
+    grep = next((row for row in rows if row.what.startswith("grep -cE")), None)
+    if grep:
+        console.print(f"{ours[-1].speed / grep.speed:.2f} times the speed of grep -cE with the same patterns")
+    small, large = ours[0], ours[-1]
+    console.print(
+        f"{large.size / small.size:.0f} times the size took {large.seconds / small.seconds:.0f} times the time "
+        f"and {(large.peak_mb or 0) - (small.peak_mb or 0):.0f} MB more memory"
+    )

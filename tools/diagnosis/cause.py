@@ -14,7 +14,7 @@ _FACT = 160
 #: Where a message's first statement ends and a query plan, a stack or advice begins.
 _REST = re.compile(
     r"\s*(?:;\s*line \d+ pos \d+|;\s*'|\s==\s*SQL|\n\s*'\w+ |\nDriver stacktrace|\n\s*at |JVM stacktrace|\n\n|Traceback \(|"
-    r"\s*If necessary set |\s*SQLSTATE: ?\w{5}).*",
+    r"\s*If necessary set |\nIt is possible the underlying files|\s*SQLSTATE: ?\w{5}).*",
     re.DOTALL,
 )
 _STAGE = re.compile(
@@ -22,6 +22,10 @@ _STAGE = re.compile(
     re.DOTALL,
 )
 _FRAME_LINE = 'File "[^"\n]*{name}", line (\\d+)'
+#: What a user's own program lies in; generated classes and lambdas are nobody's line.
+_PROGRAM = re.compile(r"\.(?:py|ipynb|scala|java|kt|r|sql|sh|js|ts)$|^<command-", re.IGNORECASE)
+#: The program's own files stand in every trace and are never what is missing or broken.
+_OWN_FILE = re.compile(r"\.pyx?$|site-packages|/lib/python3|<frozen")
 _COMMAND = re.compile(r"(?:File )?<command-(\d+)>(?::|, line )(\d+)")
 
 
@@ -38,18 +42,24 @@ def facts_of(failure_class: FailureClass, units: Iterable[Unit]) -> dict[str, st
 
 def _first(patterns: Iterable[str], units: list[Unit]) -> str:
     compiled = [re.compile(pattern) for pattern in patterns]
-    for texts in ([u.text for u in units], [u.frame for u in units]):
+    for texts in ([u.message for u in units], [u.text for u in units], [_prose(u.frame) for u in units]):
         for text in texts:
             for pattern in compiled:
-                match = pattern.search(text)
-                if match and (value := next((g for g in match.groups() if g), "")):
-                    return _tidy(value)
+                for match in pattern.finditer(text):
+                    value = _tidy(next((group for group in match.groups() if group), ""))
+                    if value and not _OWN_FILE.search(value):
+                        return value
     return ""
+
+
+def _prose(text: str) -> str:
+    """A block without its frames and code lines, which name things that did not fail."""
+    return "\n".join(line for line in text.split("\n") if not line.startswith(("  ", "\t")))
 
 
 def _tidy(value: str) -> str:
     value = " ".join(value.split()).strip(" `'\"»«,;:").rstrip(".")
-    return value.replace("`.`", ".").replace("`", "")[:_FACT]
+    return value.replace("`.`", ".").replace('"."', ".").replace("`", "")[:_FACT]
 
 
 def sentence(failure_class: FailureClass, facts: Mapping[str, str], unit: Unit | None) -> str:
@@ -72,6 +82,8 @@ def where(unit: Unit | None) -> str:
     for cause in (*[c for c in unit.block.chain if c.line == unit.line_start], *reversed(unit.block.chain)):
         for frame in reversed(cause.user_frames):
             file = frame.rsplit(":", 1)[0]
+            if not _PROGRAM.search(file):
+                continue
             line = re.search(_FRAME_LINE.format(name=re.escape(file)), unit.block.text)
             name = file.rsplit("/", 1)[-1]
             if name:
@@ -92,7 +104,7 @@ def _message(unit: Unit | None) -> str:
     text = " ".join(_REST.sub("", raw).split()) or " ".join(raw.split())
     if len(text) > _MESSAGE:
         text = text[:_MESSAGE].rsplit(" ", 1)[0] + " [...]"
-    text = text.rstrip(" .;:")
+    text = text.strip(" .;:")
     if unit.exception and (len(text) < 25 or not text):
         name = _exception(unit)
         text = f"{name}: {text}" if text and not text.startswith(name) else (text or name)

@@ -21,6 +21,7 @@ class Compiled:
     exceptions: tuple[str, ...]
     text: tuple[Pattern, ...]
     frame: tuple[Pattern, ...]
+    frame_unless: tuple[Pattern, ...]
     elsewhere: tuple[Pattern, ...]
     unless: tuple[Pattern, ...]
 

@@ -77,6 +77,7 @@ def _compile(failure_class: FailureClass, rule: Rule) -> Compiled:
         tuple(rule.exception),
         tuple(map(Pattern.of, rule.text)),
         tuple(map(Pattern.of, rule.frame)),
+        tuple(map(Pattern.of, rule.frame_unless)),
         tuple(map(Pattern.of, rule.elsewhere)),
         tuple(map(Pattern.of, rule.unless)),
     )
@@ -109,6 +110,8 @@ def _holds(compiled: Compiled, unit: Unit) -> bool:
     if compiled.text and not any_match(compiled.text, unit.text, unit.lowered):
         return False
     if compiled.frame and not any_match(compiled.frame, unit.frame, unit.frame_lowered):
+        return False
+    if compiled.frame_unless and any_match(compiled.frame_unless, unit.frame, unit.frame_lowered):
         return False
     if compiled.elsewhere and not any_match(compiled.elsewhere, unit.task.text, unit.task.lowered):
         return False

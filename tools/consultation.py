@@ -98,20 +98,11 @@ class Consultation:
         """
         if not local.evidence:
             return local
-        classes = self._classes(local, [found for found, _ in candidates])
-        # Redacting and counting large texts takes a while: not on the loop.
-        request = await asyncio.to_thread(
-            build,
-            self._prompt,
-            evidence=local.evidence,
-            similar=similar,
-            classes=classes,
-            hint=hint,
-            limit=self._limit,
-        )
+        request = await self._request(local, [found for found, _ in candidates], similar, hint)
+        facts: dict[str, Any] = {"name": self._model.name}
         if spent := await self._spent(request, local, incident_id, run):
-            return local.model_copy(update={"model": {"name": self._model.name, "error": spent}})
-        facts = {"name": self._model.name, "prompt_sha256": request.prompt_sha256}
+            return local.model_copy(update={"model": {**facts, "error": spent}})
+        facts["prompt_sha256"] = request.prompt_sha256
         try:
             answer = await self._model.diagnose(request)
         except NoAnswer as error:
@@ -119,14 +110,27 @@ class Consultation:
             return local.model_copy(update={"model": {**facts, **_cost(error.usage), "error": str(error)}})
         await self._record(answer.usage, request, incident_id)
         facts |= _cost(answer.usage)
+        trusted = not local.injection_suspected
         try:
-            opinion = checked(
-                answer.opinion, request.ids, self._catalogue, local, trusted=not local.injection_suspected
-            )
+            opinion = checked(answer.opinion, request.ids, self._catalogue, local, trusted=trusted)
         except ModelError as error:
             return local.model_copy(update={"model": {**facts, "error": str(error)}})
-        known = {found.name for found, _ in candidates}
-        return self._weighed(local, opinion, known).model_copy(update={"model": {**facts, **opinion.facts()}})
+        weighed = self._weighed(local, opinion, {found.name for found, _ in candidates})
+        return weighed.model_copy(update={"model": {**facts, **opinion.facts()}})
+
+    async def _request(
+        self, local: Diagnosis, candidates: list[FailureClass], similar: Sequence[Similar], hint: str
+    ) -> ModelRequest:
+        # Redacting and counting large texts takes a while: not on the loop.
+        return await asyncio.to_thread(
+            build,
+            self._prompt,
+            evidence=local.evidence,
+            similar=similar,
+            classes=self._classes(local, candidates),
+            hint=hint,
+            limit=self._limit,
+        )
 
     def _weighed(self, local: Diagnosis, opinion: Checked, candidates: set[str]) -> Diagnosis:
         """The local diagnosis after the model's opinion."""

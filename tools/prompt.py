@@ -85,34 +85,20 @@ def build(
     Raises:
         ConfigurationError: The limit leaves no room for data.
     """
-    # The fence is a hash of everything within it, so nothing within it can have been written to close it.
-    pieces = _pieces(evidence, similar, hint)
-    key = hashlib.sha256("".join(text for _, text, _ in pieces).encode("utf-8", "replace")).hexdigest()[:12]
-    empty = prompt.frame.substitute(classes="", data="")
-    fixed = (
-        estimate(prompt.system) + estimate(empty) + estimate(json.dumps(Opinion.model_json_schema())) + _CHAT
-    )
-    room = left = limit - fixed
+    fixed = _CHAT + sum(map(estimate, (prompt.system, prompt.frame.template, _schema())))
+    room = limit - fixed
     if room < 10 * _LEAST:
         raise ConfigurationError(f"PITSTOP_MODEL_PROMPT_TOKENS must be at least {fixed + 10 * _LEAST}.")
     names = _list_of(classes, int(room * _CLASSES))
-    left -= estimate(names)
-    shown: list[tuple[str, str]] = []
-    for name, text, share in pieces:
-        around = estimate(_fenced(name, key, ""))
-        body = fit(text, min(int(room * share), left) - around)
-        if body:
-            fenced = _fenced(name, key, body)
-            left -= estimate(fenced)
-            shown.append((name, fenced))
-    data = "\n".join(fenced for _, fenced in sorted(shown, key=lambda item: _place(item[0])))
-    user = prompt.frame.substitute(classes=names, data=data)
+    left = room - estimate(names)
+    shown = dict(_fenced_within(_pieces(evidence, similar, hint), room, left))
+    data = "\n".join(shown[name] for name in sorted(shown, key=_place))
     return ModelRequest(
         system=prompt.system,
-        user=user,
+        user=prompt.frame.substitute(classes=names, data=data),
         prompt_sha256=prompt.sha256,
-        tokens=limit - left,
-        ids=frozenset(name for name, _ in shown),
+        tokens=fixed + estimate(names) + sum(map(estimate, shown.values())),
+        ids=frozenset(shown),
     )
 
 
@@ -187,6 +173,25 @@ def _pieces(
     known = [(f"K{n}", clean(_words(s)), _KNOWN) for n, s in enumerate(similar[:_MAX_KNOWN], start=1)]
     hints = [("HINT", clean(hint), _HINT)] if hint.strip() else []
     return [*shown[:1], *hints, *shown[1:], *known]
+
+
+def _fenced_within(
+    pieces: Sequence[tuple[str, str, float]], room: int, left: int
+) -> Iterator[tuple[str, str]]:
+    """(id, fenced text) of the pieces that fit, each within its share of the room and all within what is left."""
+    # The fence is a hash of everything within it, so nothing within it can have been written to close it.
+    key = hashlib.sha256("".join(text for _, text, _ in pieces).encode("utf-8", "replace")).hexdigest()[:12]
+    for name, text, share in pieces:
+        around = estimate(_fenced(name, key, "x"))
+        body = fit(text, min(int(room * share), left) - around)
+        if body:
+            fenced = _fenced(name, key, body)
+            left -= estimate(fenced)
+            yield name, fenced
+
+
+def _schema() -> str:
+    return json.dumps(Opinion.model_json_schema())
 
 
 def _words(similar: Similar) -> str:

@@ -113,7 +113,7 @@ def _above_frames(lines: Sequence[str], at: int) -> int:
 
 def _stack_block(window: Window, stack: Stack, begin: int, source: str) -> Block:
     lines = window.lines
-    start, header = _owner(lines, begin)
+    start, header = _owner(lines, begin, window.floor)
     root = decisive(stack.chain)
     causes = [_cause(window, raised) for raised in stack.chain]
     cause = causes[root]
@@ -137,17 +137,17 @@ def _stack_block(window: Window, stack: Stack, begin: int, source: str) -> Block
     )
 
 
-def _owner(lines: Sequence[str], begin: int) -> tuple[int, Header | None]:
+def _owner(lines: Sequence[str], begin: int, floor: int) -> tuple[int, Header | None]:
     """The log record that a stack belongs to: its own line, or the warning or error in the line above."""
     header = parse_header(lines[begin])
     if header is not None and header.end > 0:
         return begin, header
-    if begin > 0 and TRACEBACK.search(lines[begin]) is None and not JAVA_EXCEPTION.match(lines[begin]):
+    if begin > floor and TRACEBACK.search(lines[begin]) is None and not JAVA_EXCEPTION.match(lines[begin]):
         return begin, None
-    above = parse_header(lines[begin - 1]) if begin > 0 else None
+    above = parse_header(lines[begin - 1]) if begin > floor else None
     if above is not None and above.level in _OWNERS:
         return begin - 1, above
-    if begin > 0 and INTRODUCED.match(lines[begin - 1]):
+    if begin > floor and INTRODUCED.match(lines[begin - 1]):
         return begin - 1, None
     return begin, None
 

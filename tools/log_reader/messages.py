@@ -62,7 +62,7 @@ def message_block(
     if weight <= 0:
         return None
     end = _end(lines, at, header)
-    start = at - _context_before(lines, at, signal.kind)
+    start = at - _context_before(window, signal.kind)
     if exception is None or end > at + 1:
         message = "\n".join([message if exception else text, *lines[at + 1 : end]])
     kind = _kind(signal.kind, level, exception, text)
@@ -162,12 +162,12 @@ def _end(lines: Sequence[str], at: int, header: Header | None) -> int:
     return end
 
 
-def _context_before(lines: Sequence[str], at: int, kind: Kind) -> int:
-    """How many lines above belong to the message: a compiler's or a build's own words come before its verdict."""
+def _context_before(window: Window, kind: Kind) -> int:
+    """How many lines above belong to the message: what a program said before it went down."""
     count = 0
     if kind in ("exit_code", "shell", "native_crash"):
-        while count < 2 and at - count - 1 >= 0:
-            above = lines[at - count - 1]
+        while count < 2 and window.at - count - 1 >= window.floor:
+            above = window.lines[window.at - count - 1]
             if not above.strip() or parse_header(above) is not None:
                 break
             count += 1

@@ -65,7 +65,7 @@ def _reading(collected: Collected, source: str, good: Templates | None) -> Readi
     for place in collected.places:
         if place.number <= done:
             continue
-        block = block_of(window_of(place), place.signals, source)
+        block = block_of(window_of(place, done), place.signals, source)
         if block is not None:
             reading.blocks.append(block)
             done = max(block.line_end, place.number)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from tools.log_reader.masking import WILDCARD, mask_variables
 from tools.log_reader.prefixes import PrefixFinder
 
-#: More different signatures than this are folded by their words' first letters only.
+#: More different signatures than this are only told apart by their number of words.
 MAX_SIGNATURES = 50_000
 _MAX_CACHE = 200_000
 _MAX_TOKENS = 120
@@ -67,7 +67,7 @@ _CUES = frozenset(
     | {"on:", "queue", "topic", "partition", "module", "package", "process"}
 )
 _STATE = re.compile(r"^\W*[A-Z][A-Z_]+\W*$")
-_NAME_LIKE = re.compile(r"<\*>|[/\\@=]|\w\.\w|_\w|^[\"'`\[(]|\w[-]\w")
+_NAME_LIKE = re.compile(r"<\*>|[/\\@=]|\w\.\w|_\w|^[\"'`]|^\(\)$|\w[-]\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Templates:
         """Count a line; the result is its signature, for `template_of`."""
         signature = self.signature(line)
         if signature not in self._counts and len(self._counts) >= MAX_SIGNATURES:
-            signature = (*(word if word.isalpha() else WILDCARD for word in signature[:3]), "...")
+            signature = (*[WILDCARD] * min(len(signature), 20), "...")
         self._counts[signature] += 1
         self._settled = None
         return signature

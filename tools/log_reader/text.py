@@ -42,7 +42,7 @@ class Truncated(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         try:
-            data = self._inner.read(len(buffer))
+            data = self._inner.read1(len(buffer))  # type: ignore[attr-defined]
         except (EOFError, OSError, zlib.error, zstandard.ZstdError):
             return 0
         buffer[: len(data)] = data

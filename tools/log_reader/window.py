@@ -24,21 +24,23 @@ _STACK_IN_JSON = re.compile(r"Traceback \(most|\\n\\tat |\\n  File |\\nCaused by
 class Window:
     """Lines in order. `first` is the number of the first; `at` the index of the line that holds the signal.
 
-    `folded` says that the lines were unfolded from within one line of the log, which all of them stand for.
+    `folded` says that the lines were unfolded from within one line of the log, which all of them stand for. Lines
+    before the index `floor` belong to an earlier block.
     """
 
     lines: list[str]
     first: int
     at: int
     folded: bool = False
+    floor: int = 0
 
     def number(self, index: int) -> int:
         """The line number, from 1, of an index."""
         return self.first if self.folded else self.first + index
 
 
-def window_of(place: Place) -> Window:
-    """The window of a place that a Collector kept."""
+def window_of(place: Place, done: int = 0) -> Window:
+    """The window of a place that a Collector kept; the lines up to number `done` are spoken for."""
     try:
         lines = place.window.decode().split("\n")
     except UnicodeDecodeError:
@@ -50,7 +52,7 @@ def window_of(place: Place) -> Window:
     unfolded = _unfold(lines[at]) if at < len(lines) else None
     if unfolded:
         return Window(unfolded, place.number, 0, folded=True)
-    return Window(_undress(lines, at), place.number - at, at)
+    return Window(_undress(lines, at), place.number - at, at, floor=max(0, done + 1 - (place.number - at)))
 
 
 def _shorten(line: str) -> str:

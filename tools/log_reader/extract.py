@@ -26,6 +26,10 @@ from tools.log_reader.window import Window
 
 _ERROR_CLASS = re.compile(r"\[(?P<name>[A-Z][A-Z0-9]*(?:[_.][A-Z0-9_]+)+)\]")
 _SQLSTATE = re.compile(r"SQL ?STATE ?[:=(\[]* ?\(?(?P<state>[0-9A-Z]{5})\b", re.IGNORECASE)
+#: Error classes that only say where another error happened.
+_AROUND = frozenset(
+    {"STREAM_FAILED", "TASK_WRITE_FAILED", "FAILED_EXECUTE_UDF", "JOB_ABORTED", "FAILED_READ_FILE"}
+)
 _OWNERS = ("WARN", "ERROR", "FATAL")
 _MAX_MESSAGE = 2000
 _SYNTAX = {"SyntaxError", "IndentationError", "TabError"}
@@ -186,6 +190,7 @@ def _cause(window: Window, raised: Raised) -> Cause:
 def _codes(block: Block) -> tuple[str | None, str | None]:
     """Spark's error class and SQLSTATE: of the decisive exception, else of the nearest one around it that has one."""
     texts = [block.message, *(cause.message for cause in reversed(block.chain)), block.text]
-    error_class = next((m["name"] for text in texts if (m := _ERROR_CLASS.search(text))), None)
+    named = [m["name"] for text in texts for m in _ERROR_CLASS.finditer(text)]
+    error_class = next((name for name in named if name not in _AROUND), named[0] if named else None)
     state = next((m["state"] for text in texts if (m := _SQLSTATE.search(text))), None)
     return error_class, state

@@ -50,13 +50,16 @@ _TIMES = (
 )
 _TIME = re.compile(r"[\[(<]{0,2}(?:" + "|".join(_TIMES) + r")[\])>]?")
 _LEVEL = re.compile(
-    rf"(?<![\w./-])(?:{_LEVELS})(?![\w./-])|\[(?:error|warn|warning|info|debug|notice|crit|alert|emerg|fatal|trace)\]"
+    rf"(?<![\w./-])(?:{_LEVELS})(?![\w./-])|\[(?:error|warn|warning|info|debug|notice|crit|alert|emerg|fatal|critical|trace) *\]"
     r"|(?<=[ |])(?:error|warn|warning|info|debug|fatal|trace)(?=[:|\t]| - )"
 )
 #: A line that has no time but is plainly a logger's: `ERROR:root:...`, `[ERROR] ...`, `WARN  o.a.s.X - ...`.
 _BARE = re.compile(
-    rf"\[?(?P<level>{_LEVELS}|error|warning|warn|info|debug)\]?(?::(?P<name>[\w.]+):| (?=[\[\w]))|\[(?P<app>\w+)\] (?P<level2>{_LEVELS}) \|"
+    rf"\[?(?P<level>{_LEVELS}|error|warning|warn|info|debug)\]?(?::(?P<name>[\w.]+):| +(?=[\[\w]))|\[(?P<app>\w+)\] (?P<level2>{_LEVELS}) \|"
 )
+#: Google's and Kubernetes' format: `E1121 08:14:45.123456   1234 file.cc:12] message`.
+_GLOG = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ (?P<name>[\w./-]+):\d+\] ")
+_GLOG_LEVELS = {"I": "INFO", "W": "WARN", "E": "ERROR", "F": "FATAL"}
 _LOGGER = re.compile(r"\s*(?:\[[^\]]*\]\s*)*(?P<name>[A-Za-z_][\w.$-]*)(?:\(\d+\))?(?::| -)\s")
 #: Only so much of a line is searched for a level: what follows is message.
 _HEAD_CHARS = 120
@@ -80,6 +83,9 @@ def parse_header(text: str) -> Header | None:
         time = _TIME.match(text)
         if time:
             return _after_time(text, time)
+    glog = _GLOG.match(text)
+    if glog:
+        return Header(_GLOG_LEVELS[text[0]], None, glog["name"], glog.end())
     bare = _BARE.match(text)
     if not bare:
         return None
@@ -110,7 +116,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def _level_name(name: str) -> str:
-    name = name.strip("[]").upper()
+    name = name.strip("[] ").upper()
     return _LEVEL_NAMES.get(name, name)
 
 

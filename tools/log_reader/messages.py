@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tools.log_reader.blocks import Block, Cause, Kind
 from tools.log_reader.excerpt import excerpt
+from tools.log_reader.exit_json import what_it_said
 from tools.log_reader.headers import Header, parse_header
 from tools.log_reader.roots import decisive
 from tools.log_reader.signals import Signal
@@ -19,7 +20,7 @@ _MAX_CONTINUATION = 24
 _MAX_MESSAGE = 2000
 #: Lines that go with the one before them, whatever wrote them.
 _BELONGS = re.compile(
-    r"^(?:\s+\S|\s*[\^~-]+\^?[\^~-]*\s*$|(?:LINE \d+|DETAIL|Detail|HINT|Hint|CONTEXT|CAUSE|Cause|STATEMENT|QUERY|WHERE|Calls|Reason|Position|Backtrace):"
+    r"^(?:\s+\S|In addition: |In \w+\(|Warning messages?:|\s*[\^~-]+\^?[\^~-]*\s*$|(?:LINE \d+|DETAIL|Detail|HINT|Hint|CONTEXT|CAUSE|Cause|STATEMENT|QUERY|WHERE|Calls|Reason|Position|Backtrace):"
     r"|== SQL|SQLSTATE|E   |\*|\||\u2502|\u2577|\u2575|>)"
 )
 _SAME_TOOL = re.compile(
@@ -32,7 +33,7 @@ _ANY_LEVEL = frozenset(
 _QUIET = frozenset({"INFO", "DEBUG", "TRACE"})
 #: A comment, a row of a printed table, a prompt, a quoted string: it talks about an error and is none.
 _QUOTATION = re.compile(
-    r"^\s*(?:--|#(?!#\[)|//|/\*|\*\s|\|(?!\s*Error)|>>>|\.\.\. |\+[-+]+\+|\"|'|[\[{(]?u?['\"]|<[a-zA-Z/!]|\d+[,;|\t])"
+    r"^\s*(?:--|#(?!#\[| java\.lang\.Out| -XX| A fatal|\s*$)|//|/\*|\*\s|\|(?!\s*Error)|>>>|\.\.\. |\+[-+]+\+|\"|'|[\[{(]?u?['\"]|<[a-zA-Z/!]|\d+[,;|\t])"
 )
 #: Words that make an exception's name in the middle of a line a statement that it happened.
 _ANNOUNCED = re.compile(
@@ -196,13 +197,7 @@ def _read_exit(block: Block, text: str) -> None:
     if not isinstance(value, dict):
         return
     block.kind = "exit_json"
-    for key in ("error", "error_message", "message", "reason", "exception", "detail", "errors", "failed"):
-        said = value.get(key)
-        if said:
-            block.message = (
-                said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)[:_MAX_MESSAGE]
-            )
-            break
+    block.message = what_it_said(value) or block.message
     found, message = _decisive(exceptions_in(block.message.split("\n", 1)[0]), block.message)
     if found:
         block.exception, block.message = found, message or block.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -70,6 +71,15 @@ class Cursor:
     def step(self) -> None:
         self.at += 1
         self.end = self.at
+
+    def goes_on(self, frame: re.Pattern[str]) -> bool:
+        """Whether frames follow the next lines, which another thread wrote in between."""
+        for text in self.lines[self.at : self.at + 4]:
+            if frame.match(text):
+                return True
+            if not is_log_line(text) or "Exception" in text or "Error" in text:
+                return False
+        return False
 
     def skip_blank(self) -> bool:
         """Go over blank lines when what follows them still belongs to this exception; say whether it does."""

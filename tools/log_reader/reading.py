@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from tools.log_reader.blocks import Block, Line, Reading
 from tools.log_reader.collect import Collected, Collector
+from tools.log_reader.exit_json import exit_json_block
 from tools.log_reader.extract import block_of
 from tools.log_reader.fingerprint import fingerprint
 from tools.log_reader.headers import parse_header
@@ -61,7 +62,10 @@ def read_stream(stream: BinaryIO, source: str, *, good: Templates | None = None)
 
 def _reading(collected: Collected, source: str, good: Templates | None) -> Reading:
     reading = Reading(source, collected.lines, collected.bytes)
-    done = 0
+    whole = exit_json_block(collected.tail, source) if collected.tail_line == 1 else None
+    if whole is not None:
+        reading.blocks.append(whole)
+    done = whole.line_end if whole else 0
     for place in collected.places:
         if place.number <= done:
             continue

@@ -197,6 +197,7 @@ def _read_java_tail(cursor: Cursor, owner: Raised | None) -> list[Raised]:
             JAVA_MORE.match(text)
             or text.startswith(("Driver stacktrace", "JVM stacktrace"))
             or _cut_out(cursor)
+            or cursor.goes_on(JAVA_FRAME)
         ):
             break
         cursor.step()

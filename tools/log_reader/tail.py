@@ -14,7 +14,7 @@ _WORDS = re.compile(
     r"|exceed(?:ed|s)|invalid|missing|expired|unauthori[sz]ed|forbidden|corrupt(?:ed)?|mismatch|violat\w+|unreachable|unavailable|quota"
     r"|insufficient|does(?: not|n't) exist|no such|killed|terminated|lost|down|unhealthy|crash(?:ed)?|panic|stopped unexpectedly"
     r"|not (?:allowed|supported|permitted|authori[sz]ed|available|reachable|responding|defined|ready)|limit|conflict|duplicate"
-    r"|fehler|fehlgeschlagen|erreur|\u00e9chec|refus\u00e9e?|errore|fall[o\u00f3]|error\w*|denegado|falha|negad[oa]|permission non"
+    r"|fehler|fehlgeschlagen|erreur|\u00e9chec|refus\u00e9e?|errore|fall[o\u00f3]|error\w*|denegado|falha|negad[oa]|verweigert|nicht gefunden|introuvable|impossible|interdit|denegad[oa]|no encontrad[oa]|no existe|non trovat[oa]|impossibile|n\u00e3o encontrad[oa]|permission non"
     r"|\u30a8\u30e9\u30fc|\u5931\u6557|\u9519\u8bef|\u5931\u8d25|\u043e\u0448\u0438\u0431\u043a\u0430)\b",
     re.IGNORECASE,
 )

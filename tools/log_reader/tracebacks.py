@@ -57,7 +57,7 @@ def _read_frames(cursor: Cursor, notebook: str | None) -> tuple[list[tuple[str, 
         elif text[:1] in " \t":
             if text.strip(" ^~") and not text.lstrip().startswith("[Previous line repeated"):
                 statement = text.strip()
-        else:
+        elif not (is_log_line(text) and cursor.goes_on(PYTHON_FRAME)):
             break
         cursor.step()
     return frames, statement

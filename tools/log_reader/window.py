@@ -14,7 +14,7 @@ MAX_LINE_CHARS = 16_000
 _DRESS = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}(?:Z|[+-]\d\d:\d\d) (?:stderr |stdout )?(?:[FP] )?"
     r"|[\w.-]{1,40} +\| |\[\d{4}-\d\d-\d\d[^\]]{5,30}\] \{[\w./-]+:\d+\} [A-Z]{4,8} - "
-    r"|\[[\w ./-]{1,60}\] (?=\s|Traceback|Caused by|[\w.]+(?:Error|Exception)\b)"
+    r"|\(\w+ pid=\d+[^)]*\) |\[[\w ./-]{1,60}\] (?=\s|Traceback|Caused by|[\w.]+(?:Error|Exception)\b)"
 )
 _NEAR = 4
 _STACK_IN_JSON = re.compile(r"Traceback \(most|\\n\\tat |\\n  File |\\nCaused by: ")

@@ -107,7 +107,7 @@ class Investigator:
             return local
         candidates = await asyncio.to_thread(self._engine.candidates, case)
         return await self._consultation.second_opinion(
-            local, candidates, similar, hint=hint, incident_id=incident_id
+            local, candidates, similar, hint=hint, incident_id=incident_id, run=run
         )
 
     async def evaluate(self, diagnosis: Diagnosis, similar: Sequence[Similar]) -> Triad:

@@ -24,7 +24,7 @@ def finish(pitstop: Service, run_id: int) -> None:
     assert len(pitstop.repairs(run_id)) == 1
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.15, 0.4, 0.8, 1.5])
+@pytest.mark.parametrize("delay", [0.0, 0.4, 1.5])
 def test_killed_while_investigating(pitstop, delay):
     server = pitstop.start()
     run_id = pitstop.control.start(SCENARIO)["run_id"]
@@ -35,7 +35,7 @@ def test_killed_while_investigating(pitstop, delay):
     finish(pitstop, run_id)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.05, 0.15, 0.3, 0.6])
+@pytest.mark.parametrize("delay", [0.0, 0.1, 0.5])
 def test_killed_while_acting(pitstop, delay):
     server = pitstop.start()
     run_id = pitstop.control.start(SCENARIO)["run_id"]

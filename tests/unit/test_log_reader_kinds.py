@@ -425,7 +425,81 @@ TOOLS = [
 ]
 
 
-@pytest.mark.parametrize("case", [*PYTHON, *JAVA, *TOOLS], ids=lambda case: case.name)
+MORE = [
+    Case(
+        "a traceback with another thread's lines in between",
+        'Traceback (most recent call last):\n26/11/02 03:10:01 INFO Cleaner: removed 1\n  File "/Workspace/etl.py", line 3, in <module>\n'
+        "26/11/02 03:10:01 INFO Cleaner: removed 2\n26/11/02 03:10:01 INFO Cleaner: removed 3\n"
+        '  File "/Workspace/etl.py", line 9, in run\n    check()\nValueError: only 3 rows\n26/11/02 03:10:01 INFO Cleaner: removed 4\n',
+        "only 3 rows",
+        "ValueError",
+    ),
+    Case(
+        "a worker process's traceback",
+        'concurrent.futures.process._RemoteTraceback: \n"""\nTraceback (most recent call last):\n  File "/Workspace/w.py", line 5, in work\n    return 1 / n\n'
+        'ZeroDivisionError: division by zero\n"""\n\nThe above exception was the direct cause of the following exception:\n\n'
+        'Traceback (most recent call last):\n  File "/Workspace/w.py", line 12, in <module>\n    pool.submit(work).result()\nZeroDivisionError: division by zero\n',
+        "division by zero",
+        "ZeroDivisionError",
+    ),
+    Case(
+        "a generic last word, the reason logged before",
+        '2026-11-02 03:10:01,123 ERROR etl: load of mart.sales broke\nTraceback (most recent call last):\n  File "/Workspace/etl.py", line 3, in load\n    read()\n'
+        "PermissionError: [Errno 13] Permission denied: '/mnt/raw'\n2026-11-02 03:10:02,123 INFO etl: writing report\n"
+        'Traceback (most recent call last):\n  File "/Workspace/etl.py", line 30, in <module>\n    raise RuntimeError("Pipeline failed")\nRuntimeError: Pipeline failed\n',
+        "Permission denied: '/mnt/raw'",
+        "PermissionError",
+    ),
+    Case(
+        "pretty exit JSON",
+        '{\n  "status": "ERROR",\n  "rows": 0,\n  "error": "java.io.IOException: disk is gone"\n}\n',
+        "disk is gone",
+        kind="exit_json",
+    ),
+    Case(
+        "structlog",
+        "2026-11-02 03:10:01 [info     ] start\n2026-11-02 03:10:02 [error    ] quota of project x used up  job=load\n2026-11-02 03:10:03 [info     ] bye\n",
+        "quota of project x",
+        kind="log4j_error",
+    ),
+    Case(
+        "loguru",
+        "2026-11-02 03:10:01.123 | INFO     | __main__:main:3 - start\n2026-11-02 03:10:02.123 | ERROR    | __main__:main:12 - table mart.x is gone\n",
+        "mart.x is gone",
+        kind="log4j_error",
+    ),
+    Case(
+        "glog",
+        "I1102 03:10:01.123456   12 main.cc:3] start\nE1102 03:10:02.123456   12 main.cc:12] volume not mounted\n",
+        "volume not mounted",
+        kind="log4j_error",
+    ),
+    Case(
+        "R with the reason in a warning",
+        "Error in gzfile(file, \"rb\") : cannot open the connection\nCalls: readRDS -> gzfile\nIn addition: Warning message:\nIn gzfile(file, \"rb\") :\n  cannot open compressed file 'm.rds', probable reason 'No such file or directory'\nExecution halted\n",
+        "cannot open the connection",
+        kind="r",
+    ),
+    Case(
+        "the class of the error inside, not of the wrapper",
+        "pyspark.errors.exceptions.captured.StreamingQueryException: [STREAM_FAILED] Query [id = 1, runId = 2] terminated with exception: [DELTA_SCHEMA_CHANGED] Detected schema change. SQLSTATE: KD007\n",
+        "Detected schema change",
+        error_class="DELTA_SCHEMA_CHANGED",
+    ),
+    Case(
+        "out of memory, as the JVM says it at its end",
+        '26/11/02 03:10:01 INFO X: y\n#\n# java.lang.OutOfMemoryError: Java heap space\n# -XX:OnOutOfMemoryError="kill -9 %p"\n#   Executing /bin/sh -c "kill -9 88"...\n',
+        "java.lang.OutOfMemoryError: Java heap space",
+    ),
+    Case(
+        "a program that exits with a sentence",
+        "2026-11-02 03:10:01,123 INFO etl: start\nno config for region eu-west-9\n",
+        "no config for region",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", [*PYTHON, *JAVA, *TOOLS, *MORE], ids=lambda case: case.name)
 def test_primary_failure(case: Case) -> None:
     blocks = primary([read_text(case.log, "driver.log")])
     assert blocks, "nothing found"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tools.log_reader.blocks import Block
 from tools.log_reader.excerpt import excerpt
-from tools.log_reader.headers import parse_header
+from tools.log_reader.headers import Header, parse_header
 
 _WORDS = re.compile(
     r"\b(?:fail(?:ed|ure|s)?|errors?|cannot|can't|could ?n[o']t|unable to|denied|refused|rejected|timed out|time-?out|not found|abort(?:ed)?"
@@ -49,19 +49,31 @@ def tail_blocks(
         level = header.level if header else None
         base = {"INFO": 0.12, "DEBUG": 0.08, "WARN": 0.2}.get(level or "", 0.3)
         closeness = 1 - (len(lines) - 1 - index) / max(len(lines), 40)
-        block = Block(
-            kind="message",
-            source=source,
-            line_start=first + index,
-            line_end=first + index,
-            text=excerpt([text], [0]),
-            message=text[header.end if header else 0 :].strip()[:2000],
-            decisive=(first + index, first + index),
-            level=level,
-            timestamp=header.timestamp if header else None,
-            weight=base * (0.4 + 0.6 * closeness),
-        )
-        found.append(block)
+        found.append(_block(text, header, first + index, source, base * (0.4 + 0.6 * closeness)))
         if len(found) == _BEST_LINES:
             break
-    return found[::-1]
+    return found[::-1] or _last_words(lines, first, source)
+
+
+def _last_words(lines: Sequence[str], first: int, source: str) -> list[Block]:
+    """The last line, for want of anything better; it counts a little when no logger wrote it."""
+    for index in range(len(lines) - 1, -1, -1):
+        if lines[index].strip():
+            header = parse_header(lines[index])
+            return [_block(lines[index], header, first + index, source, 0.03 if header else 0.12)]
+    return []
+
+
+def _block(text: str, header: Header | None, number: int, source: str, weight: float) -> Block:
+    return Block(
+        kind="message",
+        source=source,
+        line_start=number,
+        line_end=number,
+        text=excerpt([text], [0]),
+        message=text[header.end if header else 0 :].strip()[:2000],
+        decisive=(number, number),
+        level=header.level if header else None,
+        timestamp=header.timestamp if header else None,
+        weight=weight,
+    )

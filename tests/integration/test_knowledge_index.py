@@ -103,7 +103,7 @@ def test_exact_keys_find_what_the_words_would_not(open_index: Open) -> None:
 def test_an_exact_key_is_found_among_many_nearer_texts(open_index: Open) -> None:
     index = open_index()
     nearer = [
-        DNS.model_copy(update={"id": f"inc_{n}", "fingerprint": f"f-{n}", "job": f"job {n}"})
+        DNS.model_copy(update={"id": f"inc_{n}", "fingerprint": f"f-{n}", "note": f"Seen on node {n}."})
         for n in range(150)
     ]
     index.put([*nearer, OOM])

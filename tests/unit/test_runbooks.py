@@ -20,9 +20,10 @@ HEADINGS = ["What it looks like", "How to check", "What to do", "When a rerun he
 HEAD = "---\ntitle: Ours\nclasses: [driver_oom]\ncategory: resource\n---\n"
 
 
-def test_every_class_has_exactly_one_page() -> None:
+def test_every_class_has_one_page_by_its_name_or_by_its_familys() -> None:
     named = Counter(name for page in PAGES for name in page.classes)
-    assert set(CLASSES) - set(named) == set()
+    left_to_their_family = {c.name for c in CLASSES.values() if c.runbook in {page.id for page in PAGES}}
+    assert set(CLASSES) - set(named) - left_to_their_family == set()
     assert set(named) - set(CLASSES) == set(), "a page names a class that the catalogue does not have"
     assert [name for name, count in named.items() if count > 1] == []
 
@@ -32,7 +33,7 @@ def test_page_has_the_common_form(page: Runbook) -> None:
     headings = [line[3:] for line in page.text.splitlines() if line.startswith("## ")]
     assert headings == HEADINGS
     assert 120 <= len(page.text.split()) <= 350
-    assert page.category in {CLASSES[name].category for name in page.classes}
+    assert not page.classes or page.category in {CLASSES[name].category for name in page.classes}
     assert page.text.count("`") % 2 == 0
     # What looks like a secret would be blotted out of the page in the index.
     assert redact(page.text).count == 0

@@ -59,7 +59,7 @@ def _prose(text: str) -> str:
 
 def _tidy(value: str) -> str:
     value = " ".join(value.split()).strip(" `'\"»«,;:").rstrip(".")
-    return value.replace("`.`", ".").replace('"."', ".").replace("`", "")[:_FACT]
+    return re.sub(r'[`"]', "", value)[:_FACT]
 
 
 def sentence(failure_class: FailureClass, facts: Mapping[str, str], unit: Unit | None) -> str:

@@ -48,7 +48,7 @@ def features(best: Candidate, others: Sequence[Candidate]) -> Features:
     )
 
 
-def probability(found: Features) -> float:
+def probability(found: Features, intercept: float = INTERCEPT, weights: Features = WEIGHTS) -> float:
     """The logistic of the weighted features, rounded to what it is worth."""
-    total = INTERCEPT + sum(w * x for w, x in zip(astuple(WEIGHTS), astuple(found), strict=True))
+    total = intercept + sum(w * x for w, x in zip(astuple(weights), astuple(found), strict=True))
     return round(1 / (1 + math.exp(-total)), 3)

@@ -75,6 +75,11 @@ class Engine:
             task_keys=_explained(verdicts, failure_class.name),
         )
 
+    def judge(self, case: Case) -> tuple[Candidate, list[Candidate]] | None:
+        """The winning candidate and the others, for the calibration; None when nothing is recognised."""
+        verdict = _primary(self._verdicts(case), case)
+        return (verdict.best, verdict.ranking[1:]) if verdict and verdict.best else None
+
     def query(self, case: Case, *, widen: int = 0) -> str:
         """What to search the knowledge with; built from the evidence, never from the raw log."""
         diagnosis = self.diagnose(case)

@@ -103,10 +103,9 @@ def _plain_read(path: Path) -> str:
 def _command(command: list[str]) -> Callable[[Path], str]:
     def run(_: Path) -> str:
         done = subprocess.run(
-            command,
+            ["env", "LC_ALL=C", *command],
             capture_output=True,
             text=True,
-            env={**os.environ, "LC_ALL": "C"},
             preexec_fn=_one_core,
             check=False,
         )

@@ -262,7 +262,31 @@ class Index:
             metadatas, distances = (answer["metadatas"] or [[]])[0], (answer["distances"] or [[]])[0]
             for row_id, text, facts, distance in zip(ids, texts, metadatas, distances, strict=True):
                 seen[row_id] = (row_id, text or "", dict(facts or {}), 1.0 - float(distance))
+            if where is not None and len(ids) < count:
+                seen.update(self._exact(collection, vector, where, count))
         return seen.values()
+
+    def _exact(
+        self, collection: Collection, vector: list[float], where: dict[str, Any], count: int
+    ) -> dict[str, tuple[str, str, dict[str, Any], float]]:
+        """Up to `count` matches of a filter, looked up without the graph.
+
+        Many equal vectors (a job that fails alike every night) cut Chroma's graph into pieces, and a filtered
+        search then misses what lies in another piece.
+        """
+        with self._database.failures():
+            rows = collection.get(where=where, limit=count, include=["documents", "metadatas", "embeddings"])
+        texts, facts = rows["documents"] or [], rows["metadatas"] or []
+        vectors = [] if rows["embeddings"] is None else rows["embeddings"]
+        return {
+            row_id: (
+                row_id,
+                text or "",
+                dict(head or {}),
+                sum(a * float(b) for a, b in zip(vector, other, strict=True)),
+            )
+            for row_id, text, head, other in zip(rows["ids"], texts, facts, vectors, strict=True)
+        }
 
 
 def _mix(incidents: list[Similar], pages: list[Similar], limit: int) -> list[Similar]:

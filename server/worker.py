@@ -50,9 +50,12 @@ async def run_worker(runtime: Runtime, *, poll_only: bool = False, stop: asyncio
         if not poll_only:
             parts["queue"] = functools.partial(_run_queue, runtime, ending)
         log.info("worker.started", parts=sorted(parts), holder=runtime.holder)
+        warming = None if poll_only else asyncio.create_task(runtime.warm_up(), name="warm up")
         try:
             await asyncio.gather(*(_keep_up(name, part, ending) for name, part in parts.items()))
         finally:
+            if warming:
+                warming.cancel()
             await leader.close()
         log.info("worker.stopped")
 

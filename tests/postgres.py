@@ -111,6 +111,11 @@ def kill_postgres(server: EmbeddedPostgres) -> None:
         time.sleep(0.01)
 
 
+def fresh_database(server_url: str) -> contextlib.AbstractContextManager[str]:
+    """A migrated database for the length of a block, for fixtures of a wider scope than a test."""
+    return _database(server_url, template=DATABASE)
+
+
 @contextlib.contextmanager
 def _database(server_url: str, *, template: str) -> Iterator[str]:
     """A database for one test.

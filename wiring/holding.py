@@ -9,17 +9,24 @@ from collections.abc import AsyncIterator
 from core.errors import LeaseLost
 from store.leases import Lease, Leases
 
+ASK_AGAIN_SECONDS = 0.2
+
 
 @contextlib.asynccontextmanager
 async def holding(
-    leases: Leases, incident_id: str, holder: str, *, seconds: float, heartbeat: float
+    leases: Leases, incident_id: str, holder: str, *, seconds: float, heartbeat: float, patience: float = 0.0
 ) -> AsyncIterator[Lease]:
     """Hold the lease, renewing it every `heartbeat` seconds; the block is cancelled when it is lost.
+
+    While another holds it, wait up to `patience` seconds for it.
 
     Raises:
         LeaseLost: Another worker holds it, or took it over meanwhile.
     """
-    lease = await leases.acquire(incident_id, holder, seconds)
+    waited = 0.0
+    while (lease := await leases.acquire(incident_id, holder, seconds)) is None and waited < patience:
+        await asyncio.sleep(ASK_AGAIN_SECONDS)
+        waited += ASK_AGAIN_SECONDS
     if lease is None:
         raise LeaseLost(f"Incident {incident_id} is being advanced by another worker.")
     working = asyncio.current_task()

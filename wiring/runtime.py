@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from procrastinate import App
 
+from core.errors import KnowledgeUnavailable
 from core.incident import Reviewer
 from core.policy import Policy, load_policy
 from core.settings import Settings
@@ -92,9 +93,14 @@ class Runtime:
             yield self.context()
             return
         seconds, heartbeat = self.settings.lease_seconds, self.settings.heartbeat_seconds
-        incident_id = state["incident_id"]
+        # A decision made here wakes a worker too, which may be a step ahead: then its claim stands already.
         async with holding(
-            self.leases, incident_id, self.holder, seconds=seconds, heartbeat=heartbeat
+            self.leases,
+            state["incident_id"],
+            self.holder,
+            seconds=seconds,
+            heartbeat=heartbeat,
+            patience=seconds,
         ) as lease:
             yield self.context(lease)
 
@@ -106,6 +112,11 @@ class Runtime:
         """
         found = await self.tokens.verify(token)
         return Reviewer(name=found.name, role=found.role)
+
+    async def warm_up(self) -> None:
+        """Load the embedder and bring the index's runbooks up to date, so that the first incident need not wait."""
+        with contextlib.suppress(KnowledgeUnavailable):  # each search says so itself
+            await self.memory.search("a run failed", keys={}, limit=1)
 
     def _context(self, store: Store) -> Context:
         return Context(

@@ -100,6 +100,14 @@ def test_exact_keys_find_what_the_words_would_not(open_index: Open) -> None:
     assert ids(index, words, kind="runbook", failure_class="driver_oom")[0] == "memory"
 
 
+@pytest.mark.parametrize("n", [100, 150, 2000])
+def test_an_exact_key_is_found_beside_a_failure_that_came_again_and_again(open_index: Open, n: int) -> None:
+    index = open_index(pages=[])
+    again = [DNS.model_copy(update={"id": f"inc_{k}", "fingerprint": f"f-{k}"}) for k in range(n)]
+    index.put([*again, OOM])
+    assert ids(index, "the host name could not be looked up", fingerprint="f-oom")[0] == "inc_oom"
+
+
 def test_an_exact_key_is_found_among_many_nearer_texts(open_index: Open) -> None:
     index = open_index()
     nearer = [

@@ -104,7 +104,9 @@ def _check_names(classes: Mapping[str, FailureClass], placements: Mapping[str, s
     for found in classes.values():
         for other in found.beats:
             if found.name in classes[other].beats:
-                raise ConfigurationError(f"Catalogue: {found.name} and {other} each beat the other; only one can.")
+                raise ConfigurationError(
+                    f"Catalogue: {found.name} and {other} each beat the other; only one can."
+                )
 
 
 @dataclass(frozen=True)

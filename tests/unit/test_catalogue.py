@@ -33,7 +33,7 @@ classes:
 
 
 def test_it_covers_every_category_widely() -> None:
-    counts = {category: 0 for category in Category}
+    counts = dict.fromkeys(Category, 0)
     for found in CATALOGUE.classes.values():
         counts[found.category] += 1
     assert len(CATALOGUE.classes) >= 150
@@ -141,7 +141,9 @@ def test_a_mistake_is_pointed_at(tmp_path: Path, old: str, new: str, line: int, 
         (GOOD + GOOD.split("classes:")[1], "defined twice"),
         (GOOD.replace("action: N", "beats: [nobody]\n    action: N"), "nobody, which does not exist"),
         (
-            GOOD.replace("nightly_gate", "name_error").replace("action: N", "beats: [job_aborted]\n    action: N")
+            GOOD.replace("nightly_gate", "name_error").replace(
+                "action: N", "beats: [job_aborted]\n    action: N"
+            )
             + GOOD.split("classes:")[1]
             .replace("nightly_gate", "job_aborted")
             .replace("action: N", "beats: [name_error]\n    action: N"),

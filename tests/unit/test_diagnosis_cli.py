@@ -40,10 +40,22 @@ RUN = {
     "error": TRACE.splitlines()[-1],
     "error_trace": TRACE,
 }
-KEYS = (
-    "path category failure_class transient root_cause evidence proposal confidence triad similar fingerprint "
-    "secrets_redacted injection_suspected seconds"
-).split()
+KEYS = [
+    "path",
+    "category",
+    "failure_class",
+    "transient",
+    "root_cause",
+    "evidence",
+    "proposal",
+    "confidence",
+    "triad",
+    "similar",
+    "fingerprint",
+    "secrets_redacted",
+    "injection_suspected",
+    "seconds",
+]
 
 
 def answers(*args: str, stdin: bytes | None = None, status: int = 0) -> list[dict[str, Any]]:
@@ -62,7 +74,11 @@ def test_a_folder_gives_the_agreed_fields(tmp_path: Path) -> None:
     assert (answer["category"], answer["failure_class"]) == ("data", "table_not_found")
     assert answer["proposal"]["action"] == "NOTIFY_OWNER"
     assert set(answer["triad"]) == {"faithfulness", "answer_relevance", "context_precision"}
-    assert {e["source"] for e in answer["evidence"]} <= {"driver.log", "run.json#error_trace", "run.json#error"}
+    assert {e["source"] for e in answer["evidence"]} <= {
+        "driver.log",
+        "run.json#error_trace",
+        "run.json#error",
+    }
     assert "screen.png" in answer["notes"][0]
 
 
@@ -119,7 +135,9 @@ def test_what_a_good_run_also_says_weighs_less(tmp_path: Path) -> None:
         "2026-11-20 03:00:01,000 ERROR worker: unexpected state of slot 7\n"
     )
     (tmp_path / "good.log").write_text(always * 3 + "INFO done\n")
-    (tmp_path / "bad.log").write_text(always + "2026-11-20 03:00:02,000 ERROR load: [Errno 28] No space left on device\n")
+    (tmp_path / "bad.log").write_text(
+        always + "2026-11-20 03:00:02,000 ERROR load: [Errno 28] No space left on device\n"
+    )
     (answer,) = answers("--good-log", str(tmp_path / "good.log"), str(tmp_path / "bad.log"))
     assert answer["failure_class"] == "disk_full"
 
@@ -139,7 +157,9 @@ def test_the_cluster_of_the_run_is_what_a_change_is_derived_from(tmp_path: Path)
 
 
 def test_odd_metadata_is_tolerated() -> None:
-    facts = run_of({"run_id": "x", "state": None, "status": {"state": "TERMINATED", "termination_details": 3}})
+    facts = run_of(
+        {"run_id": "x", "state": None, "status": {"state": "TERMINATED", "termination_details": 3}}
+    )
     assert (facts.run_id, facts.life_cycle_state, facts.termination_code) == (0, "TERMINATED", None)
 
 

@@ -143,7 +143,9 @@ def test_a_trace_cut_at_its_head_is_still_read(lines: int) -> None:
 
 
 def run(*tasks: TaskFacts, **more: object) -> RunFacts:
-    return RunFacts.model_validate({"workspace": "w", "run_id": 1, "tasks": [t.model_dump() for t in tasks], **more})
+    return RunFacts.model_validate(
+        {"workspace": "w", "run_id": 1, "tasks": [t.model_dump() for t in tasks], **more}
+    )
 
 
 def task(key: str, *after: str) -> TaskFacts:

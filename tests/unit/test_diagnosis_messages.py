@@ -20,14 +20,21 @@ MESSAGES: list[dict[str, Any]] = [
 ]
 #: Wrappers and kinds of last resort, which a plain message can hardly show alone.
 BARE = frozenset(
-    "data_source_error deserialization_failed invalid_argument io_failed object_in_wrong_state python_udf_failed "
-    "run_too_long streaming_failed task_write_failed".split()
+    [
+        "data_source_error",
+        "deserialization_failed",
+        "invalid_argument",
+        "io_failed",
+        "object_in_wrong_state",
+        "python_udf_failed",
+        "run_too_long",
+        "streaming_failed",
+        "task_write_failed",
+    ]
 )
 
 
-@pytest.mark.parametrize(
-    "message", MESSAGES, ids=[f"{n:03}-{m['expect']}" for n, m in enumerate(MESSAGES)]
-)
+@pytest.mark.parametrize("message", MESSAGES, ids=[f"{n:03}-{m['expect']}" for n, m in enumerate(MESSAGES)])
 def test_a_message_is_recognised(message: dict[str, Any]) -> None:
     found = ENGINE.diagnose(case_of_texts({"driver.log": message["text"]}))
     assert found.failure_class == message["expect"]

@@ -61,7 +61,9 @@ def settings_of(proposal: Proposal) -> dict[str, tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE.classes))
-@pytest.mark.parametrize("given", [None, run({"node_type_id": "m5.xlarge"}), run()], ids=["log", "run", "bare"])
+@pytest.mark.parametrize(
+    "given", [None, run({"node_type_id": "m5.xlarge"}), run()], ids=["log", "run", "bare"]
+)
 def test_no_class_is_ever_proposed_what_cannot_help(name: str, given: RunFacts | None) -> None:
     found = CATALOGUE.classes[name]
     proposal = propose(diagnosis(name), given, Rules(), CATALOGUE)
@@ -95,7 +97,9 @@ def test_memory_is_doubled_from_what_the_run_has() -> None:
 
 def test_the_driver_grows_from_the_workers_node_type_where_it_has_none() -> None:
     proposal = propose(diagnosis("driver_oom"), run({"node_type_id": "r5.xlarge"}), Rules(), CATALOGUE)
-    assert settings_of(proposal) == {"job_clusters[main].new_cluster.driver_node_type_id": (None, "r5.2xlarge")}
+    assert settings_of(proposal) == {
+        "job_clusters[main].new_cluster.driver_node_type_id": (None, "r5.2xlarge")
+    }
 
 
 def test_what_is_not_set_gets_the_value_that_the_class_names() -> None:
@@ -146,9 +150,16 @@ def test_a_timeout_is_doubled_where_it_was_set() -> None:
 def test_each_try_goes_one_step_further() -> None:
     tried = [{"action": "RETRY_WITH_NEW_PARAMS", "params": {}, "result": "failed"}]
     proposal = propose(
-        diagnosis("executor_oom"), run({"node_type_id": "m5.xlarge"}), Rules(), CATALOGUE, attempt=2, tried=tried
+        diagnosis("executor_oom"),
+        run({"node_type_id": "m5.xlarge"}),
+        Rules(),
+        CATALOGUE,
+        attempt=2,
+        tried=tried,
     )
-    assert settings_of(proposal) == {"job_clusters[main].new_cluster.node_type_id": ("m5.xlarge", "m5.4xlarge")}
+    assert settings_of(proposal) == {
+        "job_clusters[main].new_cluster.node_type_id": ("m5.xlarge", "m5.4xlarge")
+    }
 
 
 def test_job_parameters_of_a_fitting_name_are_halved() -> None:
@@ -202,7 +213,9 @@ def test_after_the_last_attempt_a_person_is_woken() -> None:
     assert third.action is Action.RETRY
 
 
-@pytest.mark.parametrize("name", ["connection_reset", "executor_oom", "table_not_found", "unknown", "cloud_quota"])
+@pytest.mark.parametrize(
+    "name", ["connection_reset", "executor_oom", "table_not_found", "unknown", "cloud_quota"]
+)
 def test_low_support_only_tells_people(name: str) -> None:
     rules = Rules(producers=[Producer(produces="*", job_id=42)])
     proposal = propose(diagnosis(name, table="a.b"), run(), rules, CATALOGUE, low_support=True)
@@ -227,9 +240,13 @@ def test_a_run_that_burns_money_is_stopped() -> None:
     assert proposal.action is Action.TERMINATE
     assert proposal.params == {"cancel_run": True, "pause_schedule": False}
     young = run(life_cycle_state="RUNNING", duration_seconds=60.0)
-    assert propose(diagnosis("unknown"), young, Rules(max_run_seconds=3600), CATALOGUE).action is Action.ESCALATE
+    assert (
+        propose(diagnosis("unknown"), young, Rules(max_run_seconds=3600), CATALOGUE).action is Action.ESCALATE
+    )
     ended = run(duration_seconds=9000.0)
-    assert propose(diagnosis("unknown"), ended, Rules(max_run_seconds=3600), CATALOGUE).action is Action.ESCALATE
+    assert (
+        propose(diagnosis("unknown"), ended, Rules(max_run_seconds=3600), CATALOGUE).action is Action.ESCALATE
+    )
 
 
 @pytest.mark.parametrize(
@@ -301,13 +318,30 @@ def test_an_edit_within_class_and_policy_is_accepted(edited: dict[str, Any]) -> 
     [
         (retry(colour="red"), "colour"),
         (retry(task_keys=["load", "drop_everything"]), "drop_everything"),
-        (retry(settings=[{"path": f"{CONF}[spark.executor.memory]", "current": "6g", "proposed": "64g"}]), "64g"),
-        (retry(settings=[{"path": f"{CONF}[spark.executor.memory]", "current": "6g", "proposed": "lots"}]), "lots"),
-        (retry(settings=[{"path": f"{CONF}[spark.executor.memory]", "current": "1g", "proposed": "8g"}]), "current"),
-        (retry(settings=[{"path": f"{CONF}[spark.hadoop.fs.s3a.access.key]", "proposed": "x"}]), "access.key"),
-        (retry(settings=[{"path": "job_clusters[main].new_cluster.num_workers", "proposed": 500}]), "num_workers"),
         (
-            retry(settings=[{"path": "job_clusters[main].new_cluster.node_type_id", "proposed": "m5.24xlarge"}]),
+            retry(settings=[{"path": f"{CONF}[spark.executor.memory]", "current": "6g", "proposed": "64g"}]),
+            "64g",
+        ),
+        (
+            retry(settings=[{"path": f"{CONF}[spark.executor.memory]", "current": "6g", "proposed": "lots"}]),
+            "lots",
+        ),
+        (
+            retry(settings=[{"path": f"{CONF}[spark.executor.memory]", "current": "1g", "proposed": "8g"}]),
+            "current",
+        ),
+        (
+            retry(settings=[{"path": f"{CONF}[spark.hadoop.fs.s3a.access.key]", "proposed": "x"}]),
+            "access.key",
+        ),
+        (
+            retry(settings=[{"path": "job_clusters[main].new_cluster.num_workers", "proposed": 500}]),
+            "num_workers",
+        ),
+        (
+            retry(
+                settings=[{"path": "job_clusters[main].new_cluster.node_type_id", "proposed": "m5.24xlarge"}]
+            ),
             "node_type_id",
         ),
         (retry(job_parameters={"target": "prod"}), "target"),

@@ -16,6 +16,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -99,10 +100,12 @@ def fit(data: Sequence[Sample]) -> tuple[float, Features]:
     return rounded[0], Features(*rounded[1:])
 
 
-def reliability(data: Sequence[Sample], intercept: float, weights: Features) -> list[tuple[str, int, float, float]]:
+def reliability(
+    data: Sequence[Sample], intercept: float, weights: Features
+) -> list[tuple[str, int, float, float]]:
     """For each range of confidence: the range, cases, mean confidence, and the share that was right."""
     table = []
-    for low, high in zip(_BINS, _BINS[1:], strict=False):
+    for low, high in pairwise(_BINS):
         inside = [s for s in data if low <= probability(s.features, intercept, weights) < high]
         total = sum(s.weight for s in inside)
         if total:
@@ -124,8 +127,12 @@ def main(folders: Sequence[str]) -> None:
     fitting, held = [s for s in data if s.fits], [s for s in data if not s.fits]
     intercept, weights = fit(fitting)
     out = [f"{len(fitting)} diagnoses fitted, {len(held)} held out", f"INTERCEPT = {intercept}"]
-    out.append(f"WEIGHTS = Features({', '.join(f'{f.name}={getattr(weights, f.name)}' for f in fields(weights))})")
-    out.append(f"Brier score: fitted {brier(fitting, intercept, weights):.3f}, held out {brier(held, intercept, weights):.3f}")
+    out.append(
+        f"WEIGHTS = Features({', '.join(f'{f.name}={getattr(weights, f.name)}' for f in fields(weights))})"
+    )
+    out.append(
+        f"Brier score: fitted {brier(fitting, intercept, weights):.3f}, held out {brier(held, intercept, weights):.3f}"
+    )
     out.append("held out:  confidence   cases   said   was right")
     for name, count, said, was in reliability(held, intercept, weights):
         out.append(f"           {name:11} {count:6} {said:6.2f} {was:8.2f}")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
+from core.incident import Category
 from tools.diagnosis.ranking import Candidate
 
 
@@ -13,21 +14,19 @@ from tools.diagnosis.ranking import Candidate
 class Features:
     """What the probability is computed from; each 0..1."""
 
-    #: How much the rule that recognised the class proves by itself.
-    proves: float
-    #: How likely the block it stands in is the primary failure, as the reader says.
-    weight: float
+    #: How much the rule that recognised the class proves, times how likely its block is the primary failure.
+    score: float
     #: The distance to the best class of another category that is not explained away.
     margin: float
-    #: Whether a second source says the same.
-    agreement: float
     #: Whether the class only names a symptom, or nothing.
     vague: float
 
 
-#: Fitted by `python -m tools.diagnosis.calibrate`; see there for the data and the method.
-INTERCEPT = -2.0
-WEIGHTS = Features(proves=3.0, weight=1.0, margin=1.5, agreement=0.4, vague=-1.5)
+#: Fitted by `python -m tools.diagnosis.calibrate` to 355 labelled failures in three variants each. On the half that
+#: was held out the Brier score is 0.03; where 0.98 is said 1.00 was right, at 0.93 0.95, at 0.86 0.90, at 0.75 0.60.
+#: That several sources say the same added nothing: they copy each other.
+INTERCEPT = -0.11
+WEIGHTS = Features(score=4.14, margin=0.56, vague=-0.97)
 
 
 def features(best: Candidate, others: Sequence[Candidate]) -> Features:
@@ -39,13 +38,8 @@ def features(best: Candidate, others: Sequence[Candidate]) -> Features:
     ]
     rival = max(rivals, default=0.0)
     margin = (best.score - rival) / best.score if best.score > 0 else 0.0
-    return Features(
-        proves=best.best.proves,
-        weight=min(1.0, best.best.unit.weight),
-        margin=max(0.0, min(1.0, margin)),
-        agreement=1.0 if len(best.sources) > 1 else 0.0,
-        vague=1.0 if best.failure_class.symptom or best.failure_class.category == "unknown" else 0.0,
-    )
+    vague = best.failure_class.symptom or best.failure_class.category is Category.UNKNOWN
+    return Features(min(1.0, best.best.score), max(0.0, min(1.0, margin)), float(vague))
 
 
 def probability(found: Features, intercept: float = INTERCEPT, weights: Features = WEIGHTS) -> float:

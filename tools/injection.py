@@ -74,7 +74,7 @@ def _passages(text: str) -> Iterator[tuple[int, str, bool]]:
         return
     hits = _scanner().scan(text.encode("utf-8", "surrogatepass"))
     encoded: dict[int, bool] = {}
-    for line, signal in zip(hits.line, hits.signal, strict=True):
+    for line, signal in zip(hits.lines(hits.start), hits.signal, strict=True):
         encoded[line] = encoded.get(line, True) and signal in (FIRST_ENCODED, FIRST_ENCODED + 1)
     lines = text.split("\n")
     done = 0

@@ -472,7 +472,7 @@ MORE = [
         "glog",
         "I1102 03:10:01.123456   12 main.cc:3] start\nE1102 03:10:02.123456   12 main.cc:12] volume not mounted\n",
         "volume not mounted",
-        kind="log4j_error",
+        kind="message",
     ),
     Case(
         "R with the reason in a warning",

@@ -48,14 +48,14 @@ def test_lines_and_starts_belong_together(scanners: tuple[FastScanner, SlowScann
         data = b"".join(LOGS)
         hits = scanner.scan(data)
         assert hits.newlines == data.count(b"\n")
-        for line, start in zip(hits.line, hits.start, strict=True):
+        for line, start in zip(hits.lines(hits.start), hits.start, strict=True):
             assert data.count(b"\n", 0, start) == line
             assert start == 0 or data[start - 1 : start] == b"\n"
 
 
 def test_patterns_are_plain_enough_for_grep() -> None:
     for signal in SIGNALS:
-        assert not re.search(rb"\(\?|\*\?|\+\?|\}\?|\{\d", signal.pattern), signal.name
+        assert not re.search(rb"\(\?|\*\?|\+\?|\}\?|[^\[\"]\{\d", signal.pattern), signal.name
     assert len({signal.name for signal in SIGNALS}) == len(SIGNALS)
 
 
@@ -72,7 +72,7 @@ def test_a_wrong_signal_is_named(tmp_path: Path) -> None:
 def test_a_dense_chunk_still_gives_all_lines(scanners: tuple[FastScanner, SlowScanner]) -> None:
     data = b"26/11/02 03:10:01 ERROR a: ValueError: x\n" * 20_000
     for scanner in scanners:
-        assert len(set(scanner.scan(data).line)) == 20_000
+        assert len(set(scanner.scan(data).start)) == 20_000
 
 
 def test_caseless_needles_are_lower_case() -> None:

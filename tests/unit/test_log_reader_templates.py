@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ TOGETHER = {
 }
 
 
-def ids(lines: list[str]) -> list[str]:
+def ids(lines: Sequence[str]) -> list[str]:
     found = Templates()
     signatures = [found.learn(line) for line in lines]
     return [found.template_of(signature) for signature in signatures]

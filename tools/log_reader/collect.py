@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from tools.log_reader.scan import Hits
 
@@ -124,9 +124,11 @@ class Collector:
         """The places of a chunk worth keeping, put where later ones may push them out."""
         hits = part.hits
         place: Place | None = None
-        for index in _interesting(hits, _AT_THE_ENDS if at_an_end else _BETWEEN):
+        chosen = _interesting(hits, _AT_THE_ENDS if at_an_end else _BETWEEN)
+        numbers = hits.lines(hits.start[index] for index in chosen)
+        for index, line in zip(chosen, numbers, strict=True):
             signal = hits.signal[index]
-            number = part.first_line + hits.line[index]
+            number = part.first_line + line
             if place is None or place.number != number:
                 place = Place(number, [signal], hits.start[index])
                 part.places.append(place)
@@ -181,9 +183,9 @@ def _cut(place: Place, before: bytes, data: bytes, following: bytes) -> None:
     place.at = len(lead)
 
 
-def _interesting(hits: Hits, most: int) -> Iterable[int]:
+def _interesting(hits: Hits, most: int) -> Sequence[int]:
     """The indexes of the hits to look at: all, or those at the edges of the chunk and of every signal."""
-    total = len(hits.line)
+    total = len(hits.start)
     if total <= most:
         return range(total)
     first: dict[int, int] = {}
@@ -200,8 +202,7 @@ def _with_headless(data: bytes, hits: Hits) -> Hits:
     found = _HEADLESS.match(data)
     if not found:
         return hits
-    line = data.count(b"\n", 0, found.start("frame"))
-    if hits.line and hits.line[0] <= line:
-        return hits
     start = data.rfind(b"\n", 0, found.start("frame")) + 1
-    return Hits([line, *hits.line], [start, *hits.start], [HEADLESS, *hits.signal], hits.newlines)
+    if hits.start and hits.start[0] <= start:
+        return hits
+    return replace(hits, start=[start, *hits.start], signal=[HEADLESS, *hits.signal])

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from tools.log_reader.signals import SIGNALS, Signal
 
@@ -18,13 +19,26 @@ from tools.log_reader.signals import SIGNALS, Signal
 WORTH_COMPILING_BYTES = 512 << 10
 
 
-class Hits(NamedTuple):
-    """The matching lines of one chunk, in order; parallel lists. `line` counts from 0 within the chunk."""
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The matching lines of one chunk, in order: parallel lists of where a line begins and a signal it holds.
 
-    line: list[int]
+    `newlines` is how many the chunk has; `between` counts those between two offsets.
+    """
+
     start: list[int]
     signal: list[int]
     newlines: int
+    between: Callable[[int, int], int] = field(compare=False, repr=False)
+
+    def lines(self, starts: Iterable[int]) -> Iterator[int]:
+        """The numbers, from 0, of the lines that begin at these offsets, which must ascend."""
+        line = seen = 0
+        for start in starts:
+            if start != seen:
+                line += self.between(seen, start)
+                seen = start
+            yield line
 
 
 class Scanner(Protocol):
@@ -63,7 +77,8 @@ class SlowScanner:
                 starts.update(data.rfind(b"\n", 0, max(0, m.end() - 1)) + 1 for m in pattern.finditer(data))
             found += [(start, number) for start in starts]
         found.sort()
-        return _numbered(found, lambda start, end: data.count(b"\n", start, end), len(data))
+        starts, numbers = [start for start, _ in found], [number for _, number in found]
+        return Hits(starts, numbers, data.count(b"\n"), lambda start, end: data.count(b"\n", start, end))
 
     @staticmethod
     def _lines_with(
@@ -77,20 +92,6 @@ class SlowScanner:
             if start not in starts and pattern.search(data[start:end]):
                 starts.add(start)
             at = text.find(needle, end)
-
-
-def _numbered(found: list[tuple[int, int]], newlines: Callable[[int, int], int], size: int) -> Hits:
-    """Number the lines of (start, signal) pairs; `newlines` counts those between two offsets."""
-    hits = Hits([], [], [], 0)
-    line = seen = 0
-    for start, signal in found:
-        if start != seen:
-            line += newlines(seen, start)
-            seen = start
-        hits.line.append(line)
-        hits.start.append(start)
-        hits.signal.append(signal)
-    return hits._replace(newlines=line + newlines(seen, size))
 
 
 class FastScanner:
@@ -127,11 +128,12 @@ class FastScanner:
 
         self._database.scan(data, match_event_handler=on_match, scratch=self._own_scratch())
         # A match may end with its line's own newline, so the line is that of the match's last byte.
-        found = {(data.rfind(b"\n", 0, end - 1) + 1, number) for end, number in ends}
-        numpy = self._numpy
-        mask = numpy.frombuffer(data, numpy.uint8) == ord("\n")
-        return _numbered(
-            sorted(found), lambda start, end: int(numpy.count_nonzero(mask[start:end])), len(data)
+        found = sorted({(data.rfind(b"\n", 0, end - 1) + 1, number) for end, number in ends})
+        starts, numbers = [start for start, _ in found], [number for _, number in found]
+        count = self._numpy.count_nonzero
+        is_newline = self._numpy.frombuffer(data, self._numpy.uint8) == ord("\n")
+        return Hits(
+            starts, numbers, int(count(is_newline)), lambda start, end: int(count(is_newline[start:end]))
         )
 
 

@@ -12,7 +12,7 @@ from tools.log_reader import Block
 
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9]*(?:[_.][A-Z0-9_]+)+)\]")
 _SQLSTATE = re.compile(r"SQL ?STATE ?[:=(\[]* ?\(?([0-9A-Z]{5})\b", re.IGNORECASE)
-_CODE = re.compile(r"\b[A-Z][A-Z0-9]{2,}(?:_[A-Z0-9]+)+\b|(?<=reason=)[A-Z]{3,}|(?<=code=)[A-Z]{3,}")
+_CODE = re.compile(r"\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b|(?<=reason=)[A-Z]{3,}|(?<=code=)[A-Z]{3,}")
 _DIGITS = re.compile(r"\d+")
 #: Rules see at most so much of a message: what names a failure stands at its beginning or its end.
 _TEXT = 3000
@@ -109,7 +109,7 @@ def _distinct(units: Iterable[Unit]) -> list[Unit]:
 
 def _task_units(task: TaskCase) -> list[Unit]:
     parts = [block.text for reading in task.readings for block in reading.blocks]
-    parts += [line.text for reading in task.readings for line in reading.tail]
+    parts += [line.text for reading in task.readings for line in (*reading.head, *reading.tail)]
     whole = TaskText([*parts, *event_lines(task.events)])
     return [replace(unit, task=whole) for unit in _units(task)]
 

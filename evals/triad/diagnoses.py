@@ -71,12 +71,19 @@ def _answers(
         return [*evidence, *page, *(p.text[:PAGE] for p in rng.sample(pages, 2))]
 
     with_page = len(evidence) + any(own.failure_class in page.classes for page in pages)
+    # With the vector store away, there is the evidence alone.
+    yield Diagnosed(number, evidence, own.root_cause, True, len(evidence))
     yield Diagnosed(number, contexts(own), own.root_cause, True, with_page)
     near = [d for d in same_side if d.category == own.category and d.failure_class != own.failure_class]
     for other in (rng.choice(near or same_side), rng.choice(same_side)):
         if other.failure_class != own.failure_class:
-            yield Diagnosed(number, contexts(other), other.root_cause, False, len(evidence))
+            # Half of them name the right place, as a wrong diagnosis of the right task would.
+            place = own.facts.get("where", "") if rng.random() < 0.5 else ""
+            wrong = other.root_cause.replace(other.facts["where"], place) if place else other.root_cause
+            yield Diagnosed(number, evidence, wrong, False, len(evidence))
+            yield Diagnosed(number, contexts(other), wrong, False, len(evidence))
     values = [value for d in same_side for value in _VALUE.findall(d.root_cause)]
     if (match := _VALUE.search(own.root_cause)) is not None and (value := rng.choice(values)) != match[0]:
         changed = own.root_cause[: match.start()] + value + own.root_cause[match.end() :]
+        yield Diagnosed(number, evidence, changed, False, len(evidence))
         yield Diagnosed(number, contexts(own), changed, False, with_page)

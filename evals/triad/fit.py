@@ -1,4 +1,4 @@
-"""Fits `tools/triad/weights.json` and prints its reliability curves: `python -m evals.triad.fit [--check]`.
+"""Fits `tools/triad/weights.json` and prints its reliability curves: `python -m evals.triad.fit`.
 
 The data were made for this (`passages.py`, `corrupt.py`, `diagnoses.py`). No public benchmark was used, so that one can
 be used to judge the result. Two thirds of the passages and messages fit the weights; the others are held back for the
@@ -224,26 +224,31 @@ def _claims_of_prose(data: Prose, model: Logistic) -> list[str]:
     return lines
 
 
+def _data(name: str, embed: support.Embed | None) -> tuple[Prose | Logs, float]:
+    """The data of one kind, and how many answers are good where it is used."""
+    if name == "failure":
+        return Logs(read_diagnoses(), embed), ENGINE_IS_RIGHT
+    passages = read_passages()
+    return Prose(passages, read_claims(passages), embed), 0.5
+
+
 def main() -> None:
     """Fit, print the report, and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="print the report without writing the weights")
-    only_check = parser.parse_args().check
-    passages, diagnoses = read_passages(), read_diagnoses()
-    claims = read_claims(passages)
-    kinds: dict[str, Any] = {}
+    parser.add_argument("--only", choices=("text", "failure"), help="fit this kind, keep the other as it is")
+    asked_for = parser.parse_args()
+    kinds: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))["models"] if asked_for.only else {}
     for suffix, embed in (("dense", MiniLM().embed), ("lexical", None)):
-        for name, data, rate in (
-            ("text", Prose(passages, claims, embed), 0.5),
-            ("failure", Logs(diagnoses, embed), ENGINE_IS_RIGHT),
-        ):
+        for name in (asked_for.only,) if asked_for.only else ("text", "failure"):
+            data, rate = _data(name, embed)
             models = fit_all(data, rate)
             kinds[f"{name}/{suffix}"] = {
                 part: {"weights": dict(zip(m.features, m.weights, strict=True)), "bias": m.bias}
                 for part, m in models.items()
             }
             print(report(f"{name}, {suffix}", data, models, rate), flush=True)  # noqa: T201
-    if not only_check:
+    if not asked_for.check:
         body = {
             "fitted_by": "python -m evals.triad.fit",
             "fitted_on": "two thirds of evals/triad",

@@ -32,7 +32,7 @@ from tools.triad.words import sentences, tokens
 MAX_CHARS = 100_000
 MAX_CLAIMS = 60
 #: As much of the evidence as stands for what a failure's question asks about.
-HEADLINE = 300
+HEADLINE = 500
 _FAILURE = re.compile(
     r"\s*why (?:did|does|has|have|is|was)\b.*\b(?:fail|crash|abort|break|broken|stop)", re.IGNORECASE
 )

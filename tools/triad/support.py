@@ -9,10 +9,11 @@ cosine with the nearest sentence where an embedder is handed in.
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from tools.triad.lexicon import lexicon
 from tools.triad.words import Token, sentences, stem, tokens
@@ -21,7 +22,7 @@ Embed = Callable[[Sequence[str]], list[list[float]]]
 
 #: Names of the features of a claim, in the order of `lexical`, then the two that need an embedder.
 LEXICAL = (
-    "unigrams", "bigrams", "bigrams_copied", "trigrams_copied", "density", "best_window", "far", "unknown_names",
+    "unigrams", "words", "bigrams", "bigrams_copied", "trigrams_copied", "density", "best_window", "far", "unknown_names",
     "unknown_numbers", "unknown_identifiers", "any_unknown", "loose_names", "loose_numbers", "apart", "negation",
     "opposite",
 )  # fmt: skip
@@ -43,6 +44,10 @@ def _opposites() -> dict[str, set[str]]:
     return dict(table)
 
 
+#: `main`.`sales`.`orders` is main.sales.orders.
+_QUOTES = re.compile(r"[`'\"]")
+
+
 @dataclass
 class Source:
     """Contexts, read once for all claims of an answer."""
@@ -56,9 +61,17 @@ class Source:
 
     @classmethod
     def read(cls, contexts: Sequence[str]) -> Source:
-        """Sentences of all contexts; what lies behind the first 400 is left out."""
+        """Sentences of all contexts; what lies behind the first 400 is left out. Don't change what it gives."""
+        return _read(tuple(contexts))
+
+    @classmethod
+    def _of(cls, contexts: Sequence[str]) -> Source:
         texts = [sentence for context in contexts for sentence in sentences(context)][:MAX_SOURCE_SENTENCES]
-        source = cls(texts=texts, rows=[tokens(text) for text in texts], plain="\n".join(contexts).lower())
+        source = cls(
+            texts=texts,
+            rows=[tokens(text) for text in texts],
+            plain=_QUOTES.sub("", "\n".join(contexts).lower()),
+        )
         source.grams = {2: set(), 3: set()}
         places: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for number, row in enumerate(source.rows):
@@ -76,6 +89,12 @@ class Source:
         return token.stem in self.stems or (token.kind == "identifier" and token.stem in self.plain)
 
 
+@lru_cache(maxsize=64)
+def _read(contexts: tuple[str, ...]) -> Source:
+    # Many answers to one question, or many claims over one text, come one after the other.
+    return Source._of(contexts)
+
+
 def lexical(claim: Sequence[Token], source: Source) -> list[float]:
     """The features named in `LEXICAL` of one claim, each 0..1."""
     stems = [token.stem for token in claim]
@@ -84,8 +103,10 @@ def lexical(claim: Sequence[Token], source: Source) -> list[float]:
     window, sentence = _best_window(claim, source)
     names = _unknown([token for token in claim if token.name], source)
     numbers = _unknown([token for token in claim if token.kind == "number"], source)
+    plain = [token for token in claim if token.kind == "word" and token.content and not token.part]
     return [
         unigrams,
+        1 - _unknown(plain, source),
         bigrams,
         max(0.0, bigrams - COPIED_BIGRAMS) / (1 - COPIED_BIGRAMS),
         max(0.0, trigrams - COPIED_TRIGRAMS) / (1 - COPIED_TRIGRAMS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -37,6 +37,8 @@ class Token:
     kind: Kind
     #: Written with a capital where no sentence begins: a name, as far as one can tell.
     name: bool = False
+    #: Cut from an identifier.
+    part: bool = False
 
     @property
     def content(self) -> bool:
@@ -64,7 +66,8 @@ def tokens(sentence: str) -> list[Token]:
             found.append(Token(raw, number_value(raw), "number"))
         elif _identifier(raw):
             found.append(Token(raw, raw.lower(), "identifier"))
-            found.extend(_word(piece, name=False) for piece in _PIECE.findall(raw) if len(piece) > 1)
+            pieces = (_word(piece, name=False) for piece in _PIECE.findall(raw) if len(piece) > 1)
+            found.extend(replace(piece, part=True) for piece in pieces)
         else:
             found.extend(_plain(raw, first=number == 0))
     return found

@@ -21,7 +21,7 @@ from server.guards import MAX_BODY, SecurityHeaders
 from server.live import News
 from server.metrics import Metrics
 from server.routes import approvals, artifacts, events, health, incidents, sign_in_links, webhooks
-from server.routes.health import WorkspaceProbe
+from server.routes.health import slow_checks
 from server.sessions import Attempts, Sessions, signing_key
 from server.static import CachedFiles
 from server.timing import Timing
@@ -66,7 +66,7 @@ def create_app(
         max_body_size=MAX_BODY,
     )
     app.state.metrics = Metrics()
-    app.state.workspace_probe = WorkspaceProbe()
+    app.state.slow_checks = slow_checks()
     app.state.sessions = Sessions(signing_key(settings))
     app.state.attempts = Attempts()
     problems.install(app, console.explain)

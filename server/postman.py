@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -43,12 +44,15 @@ class Postman:
             StoreUnavailable: Postgres is away; what was taken comes up again.
         """
         messages = await self._runtime.outbox.take(limit=AT_ONCE)
-        for message in messages:
-            try:
-                await self._send(message)
-            except (DeliveryFailed, ConfigurationError) as error:
-                await self._failed(message, error)
+        # All at once: a dead channel that takes its time to say so must not outlast the hold on the others.
+        await asyncio.gather(*(self._deliver(message) for message in messages))
         return len(messages)
+
+    async def _deliver(self, message: views.Message) -> None:
+        try:
+            await self._send(message)
+        except (DeliveryFailed, ConfigurationError) as error:
+            await self._failed(message, error)
 
     async def _send(self, message: views.Message) -> None:
         runtime = self._runtime

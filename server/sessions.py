@@ -35,6 +35,8 @@ CODE_SECONDS = 15 * 60
 KEY_FILE = "session.key"
 _SESSION = "ses_"
 _VISITOR = "vis_"
+#: How a session says which token opened it.
+_PARENT = "token "
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class Sessions:
             token = await runtime.tokens.verify(secret)
         except Unauthenticated:
             return new_visitor()
+        if await _is_orphan(runtime, token):
+            return new_visitor()
         return Visitor(secret, Reviewer(name=token.name, role=token.role, channel="console"), token.id)
 
     def cookie(self, secret: str) -> str:
@@ -137,7 +141,7 @@ class Sessions:
         if token.expires_at is not None:
             seconds = min(seconds, (token.expires_at - runtime.clock.now()).total_seconds())
         return await _insert(
-            runtime, secrets.token_hex(12), token.name, token.role, f"token {token.id}", seconds
+            runtime, secrets.token_hex(12), token.name, token.role, _PARENT + token.id, seconds
         )
 
     async def redeem(self, runtime: Runtime, code: str) -> str:
@@ -162,6 +166,15 @@ class Sessions:
 def new_visitor() -> Visitor:
     """Somebody not known yet."""
     return Visitor(_VISITOR + secrets.token_urlsafe(24))
+
+
+async def _is_orphan(runtime: Runtime, token: Token) -> bool:
+    """Whether the token that opened this session was revoked since: then the session is over too."""
+    if not (token.created_by or "").startswith(_PARENT):
+        return False
+    async with runtime.db.transaction() as session:
+        parent = await session.get(TokenModel, (token.created_by or "").removeprefix(_PARENT))
+    return parent is None or parent.revoked_at is not None
 
 
 async def _insert(runtime: Runtime, number: str, name: str, role: str, by: str, seconds: float) -> str:

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 
 from core.actions import Proposal
 from core.errors import PitstopError
-from core.incident import FINISHED, Category, Decision, DecisionKind, Status
+from core.incident import FINISHED, ApprovalStatus, Category, Decision, DecisionKind, Status
 from server import story
 from server.attachments import read_attachment
 from server.console import incident_page, proposals
@@ -26,6 +26,8 @@ from wiring.runtime import Runtime
 router = APIRouter(prefix="/console", include_in_schema=False)
 
 PAGE = 50
+#: Waiting approvals are counted up to this.
+MANY = 100
 #: What the four lists of the head show.
 SHOWN: dict[str, tuple[str, dict[str, Any]]] = {
     "waiting": ("Waiting for a decision", {"status": [Status.AWAITING_APPROVAL]}),
@@ -51,7 +53,7 @@ async def list_page(
     heading, wanted = SHOWN[show]
     kind = Category(category) if category in list(Category) else None
     found = await runtime.queries.incidents(**wanted, category=kind, text=job, cursor=cursor, limit=PAGE)
-    counts = await runtime.queries.counts()
+    pending = await runtime.queries.approvals(status=[ApprovalStatus.PENDING], limit=MANY)
     filters = {"show": show, "category": category, "job": job}
     context = {
         **_frame(visitor, sessions),
@@ -61,7 +63,8 @@ async def list_page(
         "categories": list(Category),
         "job": job,
         "items": found.items,
-        "waiting": counts.by_status.get(Status.AWAITING_APPROVAL, 0),
+        "waiting": len(pending.items),
+        "many": pending.next_cursor is not None,
         "next": f"/console?{urlencode({**filters, 'cursor': found.next_cursor})}"
         if found.next_cursor
         else "",

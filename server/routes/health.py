@@ -13,13 +13,14 @@ from core.errors import PitstopError
 from server.deps import MetricsDep, RuntimeDep
 from server.metrics import action_counts
 from server.problems import documented
+from store.migrate import check_schema
 from wiring.queue import job_counts
 from wiring.runtime import Runtime
 
 router = APIRouter(tags=["health"])
 
-#: The workspace is asked at most this often, however often a probe comes.
-WORKSPACE_SECONDS = 30.0
+#: While they are well, the workspace and the schema are asked for this often, however often a probe comes.
+REMEMBER_SECONDS = 30.0
 CHECK_SECONDS = 5.0
 
 
@@ -37,21 +38,30 @@ class Readiness(BaseModel):
     checks: dict[str, Check]
 
 
-class WorkspaceProbe:
-    """Remembers for a while whether the workspace answered."""
+class Remembered:
+    """A check whose good answer holds for a while; a bad one is asked for again with the next probe."""
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Callable[[Runtime], Awaitable[Any]]) -> None:
+        self._ask = ask
         self._at = float("-inf")
         self._last = Check(ok=False, detail="not asked yet")
         self._busy = asyncio.Lock()
 
     async def check(self, runtime: Runtime) -> Check:
-        """The last answer, or a new one when that is too old."""
+        """The last answer, or a new one when that is bad or too old."""
         async with self._busy:
-            if time.monotonic() - self._at > WORKSPACE_SECONDS:
-                self._last = await _check(lambda: runtime.workspace.whoami())
+            if not self._last.ok or time.monotonic() - self._at > REMEMBER_SECONDS:
+                self._last = await _check(lambda: self._ask(runtime))
                 self._at = time.monotonic()
             return self._last
+
+
+def slow_checks() -> dict[str, Remembered]:
+    """What is not asked for with every probe."""
+    return {
+        "schema": Remembered(lambda runtime: asyncio.to_thread(check_schema, runtime.db.libpq_url)),
+        "workspace": Remembered(lambda runtime: runtime.workspace.whoami()),
+    }
 
 
 @router.get("/healthz", response_model=dict[str, str])
@@ -62,7 +72,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "Something is missing"}})
 async def readyz(request: Request, response: Response) -> Readiness:
-    """Database, queue and schema answer, and (asked now and then) the workspace.
+    """Database, queue and schema are as they should be, and the workspace answers (asked now and then).
 
     An unreachable workspace is told and does not make Pitstop unready: what comes is kept and worked on later.
     """
@@ -70,13 +80,16 @@ async def readyz(request: Request, response: Response) -> Readiness:
     if runtime is None:
         response.status_code = 503
         return Readiness(ready=False, checks={"runtime": Check(ok=False, detail="starting")})
-    probe: WorkspaceProbe = request.app.state.workspace_probe
-    database, queue, workspace = await asyncio.gather(
-        _check(runtime.db.ping), _check(lambda: job_counts(runtime.queue)), probe.check(runtime)
-    )
-    ready = database.ok and queue.ok
+    slow: dict[str, Remembered] = request.app.state.slow_checks
+    asked = {
+        "database": _check(runtime.db.ping),
+        "queue": _check(lambda: job_counts(runtime.queue)),
+        **{name: check.check(runtime) for name, check in slow.items()},
+    }
+    checks = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+    ready = all(check.ok for name, check in checks.items() if name != "workspace")
     response.status_code = 200 if ready else 503
-    return Readiness(ready=ready, checks={"database": database, "queue": queue, "workspace": workspace})
+    return Readiness(ready=ready, checks=checks)
 
 
 @router.get("/metrics", responses=documented(503), response_class=Response)

@@ -61,6 +61,7 @@ async def investigate(
     run_id = body.run_id or await newest_failed_run(runtime, body.job_id or 0)
     looked = await look_at(runtime, run_id, source="api")
     response.status_code = 201 if looked.created else 200
+    response.headers["Location"] = f"{router.prefix}/{looked.incident_id}"
     return story.summary(await runtime.store.incident(looked.incident_id))
 
 

@@ -11,7 +11,7 @@ import pytest
 from core.settings import Settings
 from sandbox.process import SandboxProcess
 from server.guards import HEADERS, MAX_BODY
-from server.routes.health import WorkspaceProbe
+from server.routes.health import slow_checks
 from tests.server_box import HOOK, Box, opened
 
 PROBLEM = "application/problem+json"
@@ -133,16 +133,22 @@ async def test_healthz_needs_nothing_and_readyz_says_what_is_missing(
     assert {name: c["ok"] for name, c in ready.json()["checks"].items()} == {
         "database": True,
         "queue": True,
+        "schema": True,
         "workspace": True,
     }
     sandbox.control.fault("403", path="scim", count=None)
     try:
-        box.app.state.workspace_probe = WorkspaceProbe()
+        box.app.state.slow_checks = slow_checks()
         ready = await client.get("/readyz")
     finally:
         sandbox.control.clear_faults()
     assert ready.status_code == 200
     assert not ready.json()["checks"]["workspace"]["ok"]
+    box.sql("UPDATE alembic_version SET version_num = 'of_another_time'")
+    box.app.state.slow_checks = slow_checks()
+    ready = await client.get("/readyz")
+    assert ready.status_code == 503
+    assert not ready.json()["checks"]["schema"]["ok"]
 
 
 async def test_without_postgres_it_is_alive_and_not_ready_and_comes_back(box: Box) -> None:

@@ -89,6 +89,25 @@ async def test_signing_out_ends_the_session_for_good(box: Box) -> None:
     assert (await stolen.get("/console")).status_code == 303
 
 
+async def test_a_session_ends_with_the_token_that_opened_it(box: Box) -> None:
+    secret, token = await box.runtime.tokens.create("anna@example.com", "approver")
+    browser = box.client()
+    page = await browser.get(SIGN_IN)
+    await browser.post(SIGN_IN, data={"csrf": csrf(page), "token": secret})
+    assert (await browser.get("/console")).status_code == 200
+    await box.runtime.tokens.revoke(token.id)
+    assert (await browser.get("/console")).status_code == 303
+
+
+async def test_without_postgres_the_console_says_so(box: Box) -> None:
+    browser = await signed_in(box)
+    with box.postgres_away():
+        answer = await browser.get("/console")
+    assert answer.status_code == 503
+    assert "The database does not answer" in answer.text
+    assert (await browser.get("/console")).status_code == 200
+
+
 async def test_a_link_signs_in_once_and_only_by_a_post(box: Box) -> None:
     settings = box.runtime.settings
     link = sign_in_link(settings, "anna@example.com", "approver", HOST)

@@ -33,6 +33,7 @@ async def test_a_failed_run_becomes_one_incident(box: Box) -> None:
     by_job = await client.post("/api/v1/incidents", json={"job_id": run["job_id"]})
     assert (again.status_code, by_job.status_code) == (200, 200)
     assert first.json()["id"] == again.json()["id"] == by_job.json()["id"]
+    assert first.headers["location"] == f"/api/v1/incidents/{first.json()['id']}"
     assert first.json()["status"] == "new"
     assert first.json()["job_name"] == "partner-price-feed"
     assert set(box.jobs("advance")) == {first.json()["id"]}

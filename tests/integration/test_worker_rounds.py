@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
+from langsmith import Client
 from typing_extensions import TypedDict
 
 from core.actions import Action, Proposal
@@ -28,8 +30,10 @@ from server.leader import Leader
 from server.loops import Loop, run_loop
 from server.postman import Postman
 from server.worker import run_worker
+from tests.fakes.langsmith import TENANT, running_langsmith
 from tests.incident_stories import MEMORY, a_run, ask, tell
 from tests.server_box import HOOK, Box, opened
+from tools.feedback import Feedback
 
 ANNA = Reviewer(name="anna@example.com", role="admin")
 APPROVE = Decision(kind=DecisionKind.APPROVE)
@@ -155,6 +159,38 @@ async def test_quiet_hours_hold_back_what_is_not_critical(
     await Postman(mailing.runtime).deliver()
     assert len(mailbox.messages) == 1
     assert mailing.sql("SELECT kind, attempts FROM outbox WHERE status = 'pending'") == [("notification", 0)]
+
+
+async def test_a_decision_goes_to_the_traced_run_as_feedback(box: Box) -> None:
+    store = box.runtime.store
+    approval = await ask(store, await tell(store))
+    await store.decide(approval.id, APPROVE, ANNA)
+    await store.notify(approval.incident_id, "feedback", ["langsmith"], key=f"feedback/{approval.id}")
+    run_id = str(uuid.uuid4())
+    with running_langsmith() as langsmith:
+        client = Client(api_url=langsmith.url, api_key="lsv2_test", auto_batch_tracing=False)
+        langsmith.sessions["p"] = {
+            "id": str(uuid.uuid4()),
+            "name": "pitstop",
+            "tenant_id": TENANT,
+            "reference_dataset_id": None,
+            "start_time": "2026-01-31T12:00:00+00:00",
+        }
+        postman = Postman(box.runtime, feedback=Feedback(client, project="pitstop"))
+        await store.update_incident(approval.incident_id, trace_run_id=run_id)
+        await postman.deliver()
+        await postman.deliver()
+        (sent,) = langsmith.feedback
+    assert (sent["run_id"], sent["score"], sent["value"]) == (run_id, 1.0, "approved")
+    assert box.sql("SELECT status FROM outbox") == [("sent",)]
+
+
+async def test_without_a_trace_there_is_nowhere_to_send_it(box: Box) -> None:
+    store = box.runtime.store
+    approval = await ask(store, await tell(store))
+    await store.notify(approval.incident_id, "feedback", ["langsmith"], key=f"feedback/{approval.id}")
+    await Postman(box.runtime).deliver()
+    assert box.sql("SELECT status FROM outbox") == [("sent",)]
 
 
 # Settings

@@ -13,11 +13,9 @@ from cli import (
     incidents,
     knowledge,
     service,
-    templates,
     tokens,
     triad,
 )
-from cli.bench_logs import bench
 
 app = typer.Typer(
     name="pitstop",
@@ -43,9 +41,7 @@ app.command()(decisions.edit)
 app.command()(decisions.reject)
 app.command()(decisions.respond)
 app.command()(diagnose.diagnose)
-app.command()(templates.templates)
 app.command()(triad.triad)
-app.add_typer(bench, name="bench", help="Measure Pitstop on this machine.")
 app.add_typer(knowledge.app, name="knowledge", help="What the agent knows: add to it, search it, rebuild it.")
 app.add_typer(evals.app, name="evals", help="Datasets and experiments, locally or in LangSmith.")
 app.add_typer(tokens.app, name="tokens", help="API tokens: make, list, revoke.")

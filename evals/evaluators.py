@@ -41,9 +41,19 @@ def outcome(outputs: dict[str, Any], reference_outputs: dict[str, Any]) -> Score
 
 
 def path(outputs: dict[str, Any], reference_outputs: dict[str, Any]) -> Scores:
-    """1 when the incident passed the scenario's nodes, each waiting node counted once."""
-    wanted, passed = reference_outputs["nodes"], outputs.get("nodes", [])
+    """1 when the incident passed the scenario's nodes; how often it went round while it waited does not count."""
+    wanted, passed = _waits_once(reference_outputs["nodes"]), _waits_once(outputs.get("nodes", []))
     return {"key": "path", "score": int(passed == wanted), "comment": " > ".join(passed)}
+
+
+def _waits_once(nodes: list[str]) -> list[str]:
+    """The nodes without the rounds between `act` and `verify` that only wait for a run or a backoff to end."""
+    kept: list[str] = []
+    for node in nodes:
+        if kept[-1:] == [node] or (kept[-2:] == ["act", "verify"] and node == "act"):
+            continue
+        kept.append(node)
+    return kept
 
 
 EVALUATORS: tuple[Callable[..., Scores], ...] = (category, failure_class, action, safe, outcome, path)

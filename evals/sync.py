@@ -46,7 +46,5 @@ def sync(client: Client, chosen: list[Scenario]) -> Synced:
             ],
         )
     for scenario in changed:
-        client.update_example(
-            example_id(scenario), inputs=inputs(scenario), outputs=outputs(scenario)
-        )
+        client.update_example(example_id(scenario), inputs=inputs(scenario), outputs=outputs(scenario))
     return Synced(created=len(new), updated=len(changed), unchanged=len(chosen) - len(new) - len(changed))

@@ -25,7 +25,10 @@ STEPS: tuple[tuple[str, list[str]], ...] = (
     ("format", ["ruff", "format", "--check", "--quiet", "."]),
     ("import contracts", ["lint-imports", "--no-cache"]),
     ("types", ["basedpyright", "--level", "error"]),
-    ("unit, graph and migration tests", ["pytest", "-n", "2", "tests/unit", "tests/graph", "tests/migration"]),
+    (
+        "unit, graph and migration tests",
+        ["pytest", "-n", "2", "tests/unit", "tests/graph", "tests/migration"],
+    ),
     ("contract and integration tests", ["pytest", "-n", "2", "tests/contract", "tests/integration"]),
     ("end-to-end tests", ["pytest", "tests/e2e"]),
 )
@@ -39,7 +42,10 @@ def main() -> int:
         print(f"\n== {name}", flush=True)
         started = time.monotonic()
         done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, env=clean | QUIET)
-        print(f"   {name}: {'ok' if done.returncode == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s", flush=True)
+        print(
+            f"   {name}: {'ok' if done.returncode == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s",
+            flush=True,
+        )
         if done.returncode:
             return done.returncode
     print(f"\nAll {len(STEPS)} steps passed in {time.monotonic() - began:.0f} s.")

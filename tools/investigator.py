@@ -22,8 +22,8 @@ from tools.triad import score
 WHOLE_TEXT = 5_000_000
 #: Texts of a task that `TaskOutput` has a field for.
 _FIELDS = frozenset({"error", "error_trace", "logs", "notebook_result", "source"})
-#: Similar texts that count as context of the answer.
-CONTEXTS = 5
+#: Similar texts that count as context of the answer; what ranks lower is for the reviewer to look at.
+CONTEXTS = 2
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 

@@ -19,6 +19,7 @@ from tools.diagnosis.units import Unit, last_words, units_of
 from tools.injection import suspected
 from tools.redaction import redact
 
+RUN_TOO_LONG = "run_too_long"
 #: Below this score nothing is recognised.
 _FLOOR = 0.04
 _UNKNOWN_CONFIDENCE = 0.2
@@ -56,7 +57,7 @@ class Engine:
         verdict = _primary(verdicts, case)
         best = verdict.best if verdict else None
         ranking = verdict.ranking if verdict else []
-        failure_class = best.failure_class if best else self.catalogue.classes[UNKNOWN]
+        failure_class = best.failure_class if best else self._unrecognised(case)
         units = [hit.unit for hit in best.hits] if best else []
         leading = (
             _speaking(units, verdict) if best and best.failure_class.symptom else next(iter(units), None)
@@ -92,6 +93,11 @@ class Engine:
     def answer(self, diagnosis: Diagnosis) -> str:
         """The diagnosis as sentences."""
         return words.answer(diagnosis)
+
+    def _unrecognised(self, case: Case) -> FailureClass:
+        """A run that is looked at while it goes on, with no failure in sight, goes on for too long."""
+        name = RUN_TOO_LONG if case.run and case.run.active and RUN_TOO_LONG in self.catalogue else UNKNOWN
+        return self.catalogue.classes[name]
 
     def candidates(self, case: Case, limit: int = 8) -> list[tuple[FailureClass, float]]:
         """The classes that come into question, best first, with their scores (0..1)."""

@@ -77,7 +77,7 @@ def _greps(path: Path, patterns: Path) -> list[Measured]:
         return []
     commands = {
         "grep -c ERROR": ["grep", "-c", "ERROR", str(path)],
-        "grep -cE, the reader's patterns": ["grep", "-a", "-cE", "-f", str(patterns), str(path)],
+        "grep -cE, same patterns": ["grep", "-a", "-cE", "-f", str(patterns), str(path)],
     }
     return [_timed(what, path, _command(command)) for what, command in commands.items()]
 
@@ -156,7 +156,7 @@ def _ours(path: Path) -> Measured:
     answer = json.loads(done.stdout)
     size = path.stat().st_size
     return Measured(
-        f"pitstop, {size // MB} MB",
+        f"pitstop, {round(size / MB)} MB",
         size,
         answer["runs"][1],
         answer["runs"][0],
@@ -309,7 +309,7 @@ def _print(rows: list[Measured]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("what", "MB", "seconds", "core seconds", "MB/s of a core", "peak MB", "answer")
+    table = Table("what", "MB", "seconds", "core s", "MB/core s", "peak MB")
     for row in rows:
         peak = f"{row.peak_mb:.0f}" if row.peak_mb is not None else ""
         table.add_row(
@@ -319,7 +319,6 @@ def _print(rows: list[Measured]) -> None:
             f"{row.cpu_seconds:.3f}",
             f"{row.speed:.0f}",
             peak,
-            row.result,
         )
     console = Console()
     console.print(table)

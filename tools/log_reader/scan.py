@@ -77,8 +77,8 @@ class SlowScanner:
                 starts.update(data.rfind(b"\n", 0, max(0, m.end() - 1)) + 1 for m in pattern.finditer(data))
             found += [(start, number) for start in starts]
         found.sort()
-        starts, numbers = [start for start, _ in found], [number for _, number in found]
-        return Hits(starts, numbers, data.count(b"\n"), lambda start, end: data.count(b"\n", start, end))
+        begins, numbers = [start for start, _ in found], [number for _, number in found]
+        return Hits(begins, numbers, data.count(b"\n"), lambda start, end: data.count(b"\n", start, end))
 
     @staticmethod
     def _lines_with(

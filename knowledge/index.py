@@ -177,32 +177,43 @@ class Index:
         }
 
     def _sync_runbooks(self) -> None:
-        """Put the pages in unless exactly these are there."""
+        """Make the pages in the index exactly these; only those that changed are embedded."""
         collection = self._database.collection(RUNBOOKS)
-        if (collection.metadata or {}).get("pages_sha256") != self._pages_sha256:
-            self._database.drop(RUNBOOKS)
-            collection = self._database.collection(RUNBOOKS)
-            self._put_pages(collection)
-            with self._database.failures():
-                collection.modify(
-                    metadata={"embedder": self._embedder.name, "pages_sha256": self._pages_sha256}
-                )
-
-    def _put_pages(self, collection: Collection) -> None:
-        rows = [
-            (page, number, text) for page in self._runbooks for number, text in enumerate(page.sections())
+        if (collection.metadata or {}).get("pages_sha256") == self._pages_sha256:
+            return
+        wanted = {
+            f"{page.id}#{n}": (page, text)
+            for page in self._runbooks
+            for n, text in enumerate(page.sections())
+        }
+        digests = {page.id: _digest([page]) for page in self._runbooks}
+        with self._database.failures():
+            there = collection.get(include=["metadatas"])
+            heads = dict(zip(there["ids"], there["metadatas"] or [], strict=True))
+            if gone := [row_id for row_id in heads if row_id not in wanted]:
+                collection.delete(ids=gone)
+        changed = [
+            (row_id, page, text)
+            for row_id, (page, text) in wanted.items()
+            if (heads.get(row_id) or {}).get("sha256") != digests[page.id]
         ]
-        for start in range(0, len(rows), BATCH):
-            batch = rows[start : start + BATCH]
-            texts = [self._redact(f"{page.title}\n{text}") for page, _, text in batch]
-            vectors = self._embedder.embed(texts)
-            with self._database.failures():
-                collection.upsert(
-                    ids=[f"{page.id}#{number}" for page, number, _ in batch],
-                    embeddings=_floats(vectors),
-                    documents=texts,
-                    metadatas=[self._head(page) for page, _, _ in batch],
-                )
+        for start in range(0, len(changed), BATCH):
+            self._put_pages(collection, changed[start : start + BATCH], digests)
+        with self._database.failures():
+            collection.modify(metadata={"embedder": self._embedder.name, "pages_sha256": self._pages_sha256})
+
+    def _put_pages(
+        self, collection: Collection, rows: Sequence[tuple[str, Runbook, str]], digests: Mapping[str, str]
+    ) -> None:
+        texts = [self._redact(f"{page.title}\n{text}") for _, page, text in rows]
+        vectors = self._embedder.embed(texts)
+        with self._database.failures():
+            collection.upsert(
+                ids=[row_id for row_id, _, _ in rows],
+                embeddings=_floats(vectors),
+                documents=texts,
+                metadatas=[self._head(page) | {"sha256": digests[page.id]} for _, page, _ in rows],
+            )
 
     def _head(self, page: Runbook) -> dict[str, Any]:
         # Chroma filters on scalars, so each class is a key of its own.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tools.diagnosis.case import Case, TaskCase, event_lines
-from tools.log_reader import Block
+from tools.log_reader import Block, Reading
 
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9]*(?:[_.][A-Z0-9_]+)+)\]")
 _SQLSTATE = re.compile(r"SQL ?STATE ?[:=(\[]* ?\(?([0-9A-Z]{5})\b", re.IGNORECASE)
@@ -22,6 +22,8 @@ _CUT = 2400
 _ABOVE, _BELOW = 0.86, 0.7
 #: Of a source with more blocks than this the lightest are passed over.
 _BLOCKS = 120
+#: A source of so few lines is also read as one message.
+_SHORT, _SHORT_WEIGHT = 8, 0.55
 #: What the very last line of a source weighs when nothing else is there.
 _LAST_WORDS = 0.3
 #: An exception's class and message in one line, whatever the class is called.
@@ -118,6 +120,9 @@ def _units(task: TaskCase) -> Iterator[Unit]:
     blocks = [block for reading in task.readings for block in reading.blocks]
     for block in sorted(blocks, key=lambda block: -block.weight)[:_BLOCKS]:
         yield from _block_units(block, task.task_key)
+    for reading in task.readings:
+        if reading.lines <= _SHORT and not any(block.chain for block in reading.blocks):
+            yield from _whole(reading, task.task_key)
     lines = event_lines(task.events)
     for number, line in enumerate(lines, 1):
         yield Unit(
@@ -145,6 +150,18 @@ def _units(task: TaskCase) -> Iterator[Unit]:
         )
     if task.exit_code:
         yield Unit(task.exit_code, 0.6, exit_code=task.exit_code, kind="exit_code", task_key=task.task_key)
+
+
+def _whole(reading: Reading, task_key: str) -> Iterator[Unit]:
+    """A source of a few lines, such as a state message, as one: its lines belong together."""
+    text = "\n".join(line.text for line in reading.head).strip()
+    if "\n" not in text or _EMPTY.match(text):
+        return
+    yield Unit(
+        _cut(text), _SHORT_WEIGHT, message=text, condition=_first(_CONDITION, text), sqlstate=_first(_SQLSTATE, text),
+        codes=codes_in(text), kind="message", source=reading.source, line_end=max(1, reading.lines), shown=text,
+        task_key=task_key,
+    )
 
 
 def last_words(task: TaskCase) -> list[Unit]:

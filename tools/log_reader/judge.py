@@ -49,6 +49,8 @@ _NOT_THE_END = re.compile(
 _QUIET = ("WARN", "INFO", "DEBUG", "TRACE")
 #: So many lines may follow the failure that ended a program: its shutting down.
 _LAST_LINES = 40
+_DISTRUSTED = 6
+_GIST_CHARS = 1500
 
 
 def weigh(blocks: list[Block], total_lines: int, known: Callable[[Block], bool] | None = None) -> None:
@@ -72,7 +74,18 @@ def weigh(blocks: list[Block], total_lines: int, known: Callable[[Block], bool] 
         if id(block) in passing and not _comes_again(block, blocks[index + 1 :], passing):
             block.recovered = True
             block.weight *= 0.3
+    _distrust_orders(blocks)
     _prefer_explanations(blocks, last)
+
+
+def _distrust_orders(blocks: Sequence[Block]) -> None:
+    """A message that gives orders to whoever reads the log is no witness. Only the heaviest few are looked at."""
+    from tools.injection import suspected
+
+    messages = sorted((b for b in blocks if not b.chain and b.weight >= 0.3), key=lambda b: -b.weight)
+    for block in messages[:_DISTRUSTED]:
+        if suspected(block.text[:_GIST_CHARS]):
+            block.weight *= 0.4
 
 
 def _ending(blocks: Sequence[Block], total_lines: int) -> Block | None:

@@ -18,7 +18,7 @@ from tools.log_reader.judge import weigh
 from tools.log_reader.rank import primary
 from tools.log_reader.scan import scanner_for
 from tools.log_reader.tail import tail_blocks
-from tools.log_reader.templates import Templates
+from tools.log_reader.templates import Templates, template_id
 from tools.log_reader.text import chunks, decode
 from tools.log_reader.window import window_of
 
@@ -79,8 +79,12 @@ def _reading(collected: Collected, source: str, good: Templates | None) -> Readi
     for block in reading.blocks:
         block.fingerprint = fingerprint(block)
     reading.templates = _templates(reading.blocks)
-    reading.head = _lines(collected.head, 1)[:_EXCERPT_LINES]
-    reading.tail = _lines(collected.tail, collected.tail_line)[-_EXCERPT_LINES:]
+    head, tail = collected.head.split(b"\n"), collected.tail.removesuffix(b"\n").split(b"\n")
+    reading.head = _lines(head[: min(_EXCERPT_LINES, collected.lines)], 1)
+    reading.tail = _lines(
+        tail[-_EXCERPT_LINES:] if collected.lines else [],
+        max(1, collected.lines - min(_EXCERPT_LINES, len(tail)) + 1),
+    )
     ranked = primary([reading])
     reading.fingerprint = ranked[0].fingerprint if ranked else ""
     return reading
@@ -121,13 +125,12 @@ def _templates(blocks: Sequence[Block]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _lines(data: bytes, first: int) -> list[Line]:
-    raw = data.split(b"\n")
-    if raw and not raw[-1]:
-        raw.pop()
+def _lines(raw: Sequence[bytes], first: int) -> list[Line]:
+    templates = Templates()
     out: list[Line] = []
     for number, line in enumerate(raw, first):
         text = decode(line)[:_LINE_CHARS]
         header = parse_header(text)
-        out.append(Line(number, text, header.level if header else None, header.timestamp if header else None))
+        level, stamp = (header.level, header.timestamp) if header else (None, None)
+        out.append(Line(number, text, level, stamp, template_id(templates.signature(text))))
     return out

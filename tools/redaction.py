@@ -7,11 +7,12 @@ the redacted text still works: `password=[REDACTED:password]`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from tools.log_reader.scan import WORTH_COMPILING_BYTES, FastScanner, Scanner, SlowScanner
+from tools.log_reader.scan import WORTH_COMPILING_BYTES, FastScanner, Hits, Scanner, SlowScanner
 from tools.log_reader.signals import Signal
 from tools.secret_rules import (
     KEY_AFTER,
@@ -60,7 +61,7 @@ def redact(text: str) -> Redacted:
     data = text.encode("utf-8", "surrogatepass")
     pieces: list[bytes] = []
     done = count = 0
-    for start in dict.fromkeys(_scanner(len(data)).scan(data).start):
+    for start, signals in _looked_at(_scanner(len(data)).scan(data)).items():
         if start < done:
             continue
         end = _line_end(data, start)
@@ -69,7 +70,7 @@ def redact(text: str) -> Redacted:
         if PRIVATE_KEY_BEGIN.search(line):
             line, end, keys = _redact_private_key(line, data, end)
         first, *rest = line.split("\n")
-        first, found = _redact_line(first)
+        first, found = _redact_line(first, signals)
         if found + keys:
             pieces += [data[done:start], "\n".join([first, *rest]).encode("utf-8", "surrogatepass")]
             done = end
@@ -77,6 +78,14 @@ def redact(text: str) -> Redacted:
     if not count:
         return Redacted(text, 0)
     return Redacted(b"".join([*pieces, data[done:]]).decode("utf-8", "surrogatepass"), count)
+
+
+def _looked_at(hits: Hits) -> dict[int, list[int]]:
+    """The lines worth a look, by where they begin, each with the numbers of the rules that may find something."""
+    lines: dict[int, list[int]] = {}
+    for start, signal in zip(hits.start, hits.signal, strict=True):
+        lines.setdefault(start, []).append(signal)
+    return lines
 
 
 def _line_end(data: bytes, start: int) -> int:
@@ -106,15 +115,19 @@ def redact_json(value: Any) -> RedactedValue:
     return RedactedValue(out, count)
 
 
-def _redact_line(line: str) -> tuple[str, int]:
+def _redact_line(line: str, signals: Sequence[int]) -> tuple[str, int]:
+    """Apply the rules of these numbers; the one after the last rule stands for keys named like secrets."""
+    rules = _rules()
     count = 0
-    for rule in _rules():
-        if any(needle in line for needle in _literals(rule)):
-            for pattern in rule.find:
-                line, found = _replace(line, pattern, rule.kind)
+    for number in signals:
+        if number < len(rules):
+            for pattern in rules[number].find:
+                line, found = _replace(line, pattern, rules[number].kind)
                 count += found
-    line, keyed = _redact_keyed(line)
-    return line, count + keyed
+    if len(rules) in signals:
+        line, keyed = _redact_keyed(line)
+        count += keyed
+    return line, count
 
 
 def _replace(line: str, pattern: re.Pattern[str], kind: str) -> tuple[str, int]:
@@ -253,11 +266,6 @@ def _placeholder(kind: str) -> str:
 @cache
 def _rules() -> tuple[Rule, ...]:
     return (*RULES, *library_rules())
-
-
-@cache
-def _literals(rule: Rule) -> tuple[str, ...]:
-    return tuple(needle.decode() for needle in rule.needles)
 
 
 @cache

@@ -1,8 +1,9 @@
 """The diagnoses that the triad is fitted on: what the catalogue's engine says of messages that services really print.
 
-The messages are those that the engine is tested with, one or more a class. A good answer is the engine's root cause.
-Bad ones are the root cause of another message, with the runbook that would then have been retrieved, and the right
-sentence with a name or number of another failure in it.
+The messages are those that the engine is tested with, one or more a class; every other one gets a place in a program,
+as a trace would show it. A good answer is the engine's root cause. Bad ones are the root cause of another message at
+the same place, with the runbook that would then have been retrieved, and the right sentence with a name or number of
+another failure in it.
 """
 
 from __future__ import annotations
@@ -62,8 +63,10 @@ def read_diagnoses() -> list[Diagnosed]:
 def _answers(
     number: int, found: list[Diagnosis], pages: list[Runbook], rng: random.Random
 ) -> Iterator[Diagnosed]:
-    own = found[number]
+    own, place = found[number], _place(number)
     evidence = [e.text for e in own.evidence]
+    if place is not None:
+        evidence[0] += f'\n  File "/Workspace/Repos/data-eng/{place[0]}", line {place[1]}, in <module>'
     same_side = [d for n, d in enumerate(found) if (n % 3 == 2) == (number % 3 == 2) and n != number]
 
     def contexts(diagnosis: Diagnosis) -> list[str]:
@@ -72,18 +75,31 @@ def _answers(
 
     with_page = len(evidence) + any(own.failure_class in page.classes for page in pages)
     # With the vector store away, there is the evidence alone.
-    yield Diagnosed(number, evidence, own.root_cause, True, len(evidence))
-    yield Diagnosed(number, contexts(own), own.root_cause, True, with_page)
+    right = _answer(own, place)
+    yield Diagnosed(number, evidence, right, True, len(evidence))
+    yield Diagnosed(number, contexts(own), right, True, with_page)
     near = [d for d in same_side if d.category == own.category and d.failure_class != own.failure_class]
     for other in (rng.choice(near or same_side), rng.choice(same_side)):
         if other.failure_class != own.failure_class:
-            # Half of them name the right place, as a wrong diagnosis of the right task would.
-            place = own.facts.get("where", "") if rng.random() < 0.5 else ""
-            wrong = other.root_cause.replace(other.facts["where"], place) if place else other.root_cause
+            wrong = _answer(other, place)
             yield Diagnosed(number, evidence, wrong, False, len(evidence))
             yield Diagnosed(number, contexts(other), wrong, False, len(evidence))
     values = [value for d in same_side for value in _VALUE.findall(d.root_cause)]
-    if (match := _VALUE.search(own.root_cause)) is not None and (value := rng.choice(values)) != match[0]:
-        changed = own.root_cause[: match.start()] + value + own.root_cause[match.end() :]
+    matches = list(_VALUE.finditer(right))
+    if matches and (value := rng.choice(values)) != (match := rng.choice(matches))[0]:
+        changed = right[: match.start()] + value + right[match.end() :]
         yield Diagnosed(number, evidence, changed, False, len(evidence))
         yield Diagnosed(number, contexts(own), changed, False, with_page)
+
+
+def _place(number: int) -> tuple[str, int] | None:
+    """A program and a line for every other message."""
+    names = ("orders_daily.py", "load_events.py", "build_features.py", "sync_crm.py", "ledger_close.py")
+    return (names[number % len(names)], 3 + number % 71) if number % 2 else None
+
+
+def _answer(diagnosis: Diagnosis, place: tuple[str, int] | None) -> str:
+    """The root cause, at that place where there is one."""
+    if place is None:
+        return diagnosis.root_cause
+    return diagnosis.root_cause.replace(diagnosis.facts["where"], f"{place[0]} (line {place[1]})")

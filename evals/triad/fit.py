@@ -16,6 +16,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,13 @@ PRIOR = {
 }  # fmt: skip
 #: How often the engine is right, at the least; a chance needs the rate that it is counted from.
 ENGINE_IS_RIGHT = 0.8
+HEAD = """# The triad on data held back
+
+Written by `python -m evals.triad.fit`; every figure is over the third of the data that did not fit the weights. "text"
+is prose, good and bad answers weighted alike; "failure" is diagnoses over logs, four in five of them good, as the
+engine's are. The reliability curves show how often an answer of a score was good. Written claims are adversarial by
+design: the faithful ones are paraphrases, the unfaithful ones keep the passage's words.
+"""
 Rows = tuple[np.ndarray, np.ndarray]
 Models = dict[str, Logistic]
 
@@ -239,6 +247,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("text", "failure"), help="fit this kind, keep the other as it is")
     asked_for = parser.parse_args()
     kinds: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))["models"] if asked_for.only else {}
+    reports: list[str] = []
     for suffix, embed in (("dense", MiniLM().embed), ("lexical", None)):
         for name in (asked_for.only,) if asked_for.only else ("text", "failure"):
             data, rate = _data(name, embed)
@@ -247,7 +256,8 @@ def main() -> None:
                 part: {"weights": dict(zip(m.features, m.weights, strict=True)), "bias": m.bias}
                 for part, m in models.items()
             }
-            print(report(f"{name}, {suffix}", data, models, rate), flush=True)  # noqa: T201
+            reports.append(report(f"{name}, {suffix}", data, models, rate))
+            print(reports[-1], flush=True)  # noqa: T201
     if not asked_for.check:
         body = {
             "fitted_by": "python -m evals.triad.fit",
@@ -255,6 +265,9 @@ def main() -> None:
             "models": kinds,
         }
         FILE.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    if not asked_for.check and not asked_for.only:
+        text = "\n".join([HEAD, *reports])
+        (Path(__file__).parent / "report.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -79,9 +79,7 @@ def test_a_failure_is_judged_by_its_own_kind() -> None:
         [evidence],
         "orders_daily.py reads the table main.sales.orders, which does not exist.",
     )
-    wrong = score(
-        "Why did the run fail?", [evidence], "The driver's heap was exhausted in orders_daily.py (line 10)."
-    )
+    wrong = score("Why did the run fail?", [evidence], "The host name dwh.acme.example cannot be resolved.")
     assert right.faithfulness > wrong.faithfulness + 0.3
     assert right.answer_relevance > wrong.answer_relevance + 0.3
 

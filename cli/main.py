@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli import (
+    bench_logs,
     decisions,
     demo,
     diagnose,
@@ -13,6 +14,7 @@ from cli import (
     incidents,
     knowledge,
     service,
+    templates,
     tokens,
     triad,
 )
@@ -24,6 +26,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+bench = typer.Typer(no_args_is_help=True, help="Measure Pitstop on this machine.")
+bench.command("logs")(bench_logs.logs)
+
+
+@bench.callback()
+def _bench() -> None:
+    """Measure Pitstop on this machine."""
+
 
 app.command()(demo.demo)
 app.command()(service.serve)
@@ -41,7 +52,9 @@ app.command()(decisions.edit)
 app.command()(decisions.reject)
 app.command()(decisions.respond)
 app.command()(diagnose.diagnose)
+app.command()(templates.templates)
 app.command()(triad.triad)
+app.add_typer(bench, name="bench")
 app.add_typer(knowledge.app, name="knowledge", help="What the agent knows: add to it, search it, rebuild it.")
 app.add_typer(evals.app, name="evals", help="Datasets and experiments, locally or in LangSmith.")
 app.add_typer(tokens.app, name="tokens", help="API tokens: make, list, revoke.")

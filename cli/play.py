@@ -114,7 +114,7 @@ class Player:
             self._finish(played)
 
     def _find(self, played: Played, run_id: int) -> Json | None:
-        """The incident of this run as lists show it; the newest, when a run failed more than once."""
+        """The incident of this run as lists show it; the first, when it failed again after a person's repair."""
         page = self._get("/api/v1/incidents", run_id=run_id)
         if not page["items"]:
             return None

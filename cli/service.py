@@ -15,10 +15,10 @@ def serve(
 ) -> None:
     """Run the API, the webhooks and the console, with a worker in the same process."""
     import uvicorn
-    from server.app import create_app
-    from server.logs import configure_logs
 
     from core.settings import load_settings
+    from server.app import create_app
+    from server.logs import configure_logs
 
     given = {"host": host, "port": port, "run_worker": False if not worker else None}
     settings = load_settings(**{k: v for k, v in given.items() if v is not None})
@@ -59,10 +59,9 @@ def migrate() -> None:
 
 
 def _work(*, poll_only: bool) -> None:
+    from core.settings import load_settings
     from server.logs import configure_logs
     from server.worker import run_worker
-
-    from core.settings import load_settings
     from wiring.runtime import open_runtime
 
     settings = load_settings()

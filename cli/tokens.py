@@ -66,12 +66,11 @@ def revoke(id: Annotated[str, typer.Argument(help="The token's id (tok_...).")])
 
 @contextlib.asynccontextmanager
 async def _tokens() -> AsyncIterator[Tokens]:
-    from store.tokens import Tokens
-
     from core.settings import load_settings
     from store.clock import SystemClock
     from store.engine import Database
     from store.local import database_url
+    from store.tokens import Tokens
 
     async with database_url(load_settings(), share=True) as url:
         db = Database(url, pool_size=1)

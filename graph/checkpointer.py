@@ -27,6 +27,9 @@ def make_pool(url: str, *, size: int) -> Pool:
         min_size=1,
         max_size=max(size, 2),
         open=False,
+        # psycopg_pool's own patience grows to minutes after a long outage.
+        timeout=10,
+        reconnect_timeout=10,
         # Typed for tuple rows only, though it looks at none.
         check=cast(Any, AsyncConnectionPool.check_connection),
         kwargs={"autocommit": True, "prepare_threshold": None, "row_factory": dict_row},

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from tools.redaction import redact
-
 from core.errors import InvalidInput
 from server.guards import MAX_ATTACHMENT
 from server.problems import ProblemError
+from tools.redaction import redact
 
 TEXT_SUFFIXES = frozenset({".log", ".txt", ".out", ".err", ".json"})
 IMAGE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")

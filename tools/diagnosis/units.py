@@ -154,12 +154,20 @@ def _units(task: TaskCase) -> Iterator[Unit]:
 
 def _whole(reading: Reading, task_key: str) -> Iterator[Unit]:
     """A source of a few lines, such as a state message, as one: its lines belong together."""
-    text = "\n".join(line.text for line in reading.head).strip()
+    text = "\n".join(line.text for line in reading.tail).strip()
     if "\n" not in text or _EMPTY.match(text):
         return
     yield Unit(
-        _cut(text), _SHORT_WEIGHT, message=text, condition=_first(_CONDITION, text), sqlstate=_first(_SQLSTATE, text),
-        codes=codes_in(text), kind="message", source=reading.source, line_end=max(1, reading.lines), shown=text,
+        _cut(text),
+        _SHORT_WEIGHT,
+        message=text,
+        condition=_first(_CONDITION, text),
+        sqlstate=_first(_SQLSTATE, text),
+        codes=codes_in(text),
+        kind="message",
+        source=reading.source,
+        line_end=max(1, reading.lines),
+        shown=text,
         task_key=task_key,
     )
 

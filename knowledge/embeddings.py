@@ -6,6 +6,7 @@ sentence-transformers takes 5 to 7 seconds to import, so nothing heavy is import
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -100,6 +101,9 @@ class MiniLM(_Cached):
     def _load(self) -> SentenceTransformer:
         path = self._path or _packaged()
         _check_weights(path / "model.safetensors", self._sha256)
+        # OpenMP's threads spin while they wait. Where other processes want the cores too, that made one text take
+        # 490 ms instead of 8 (2 cores, 3 busy processes); it is read when torch is first imported.
+        os.putenv("OMP_WAIT_POLICY", "PASSIVE")
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
 

@@ -22,9 +22,8 @@ from tools.triad import score
 WHOLE_TEXT = 5_000_000
 #: Texts of a task that `TaskOutput` has a field for.
 _FIELDS = frozenset({"error", "error_trace", "logs", "notebook_result", "source"})
-#: Ranges of evidence, and similar texts, that count as context of the answer; what ranks lower is for the
-#: reviewer to look at.
-CONTEXTS = 2
+#: Similar texts that count as context of the answer; what ranks lower is for the reviewer to look at.
+CONTEXTS = 1
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 
@@ -113,8 +112,7 @@ class Investigator:
 
     async def evaluate(self, diagnosis: Diagnosis, similar: Sequence[Similar]) -> Triad:
         """The RAG triad of the diagnosis over its evidence and what was retrieved."""
-        contexts = [e.text for e in diagnosis.evidence[:CONTEXTS]]
-        contexts += [s.text for s in similar[:CONTEXTS] if s.text]
+        contexts = [e.text for e in diagnosis.evidence] + [s.text for s in similar[:CONTEXTS] if s.text]
         return await asyncio.to_thread(score, QUESTION, contexts, self.answer(diagnosis), self._embed)
 
     def propose(

@@ -21,12 +21,11 @@ _STAGE = re.compile(
     r"^Job aborted due to stage failure: .*?most recent failure: Lost task [^)]*\)(?: \([^)]*\))?: ",
     re.DOTALL,
 )
-_FRAME_LINE = 'File "[^"\n]*{name}", line (\\d+)'
 #: What a user's own program lies in; generated classes and lambdas are nobody's line.
 _PROGRAM = re.compile(r"\.(?:py|ipynb|scala|java|kt|r|sql|sh|js|ts)$|^<command-", re.IGNORECASE)
 #: The program's own files stand in every trace and are never what is missing or broken.
 _OWN_FILE = re.compile(r"\.pyx?$|site-packages|/lib/python3|<frozen")
-_COMMAND = re.compile(r"(?:File )?<command-(\d+)>(?::|, line )(\d+)")
+_COMMAND = re.compile(r"<command-(\d+)>")
 
 
 def facts_of(failure_class: FailureClass, units: Iterable[Unit]) -> dict[str, str]:
@@ -82,14 +81,22 @@ def where(unit: Unit | None) -> str:
     for cause in (*[c for c in unit.block.chain if c.line == unit.line_start], *reversed(unit.block.chain)):
         for frame in reversed(cause.user_frames):
             file = frame.rsplit(":", 1)[0]
-            if not _PROGRAM.search(file):
-                continue
-            line = re.search(_FRAME_LINE.format(name=re.escape(file)), unit.block.text)
-            name = file.rsplit("/", 1)[-1]
-            if name:
-                return f"{name} (line {line[1]})" if line else name
+            if _PROGRAM.search(file):
+                return _place(file, unit.block.text)
     command = _COMMAND.search(unit.block.text)
-    return f"notebook cell {command[1]} (line {command[2]})" if command else "the run"
+    return _place(command[0], unit.block.text) if command else "the run"
+
+
+def _place(file: str, text: str) -> str:
+    """A file or notebook cell with the line that the stack names."""
+    command = _COMMAND.search(file)
+    if command:
+        line = re.search(rf"{re.escape(command[0])}(?::|, line )(\d+)", text)
+        name = f"notebook cell {command[1]}"
+    else:
+        line = re.search(rf'File "[^"\n]*{re.escape(file)}", line (\d+)', text)
+        name = file.rsplit("/", 1)[-1]
+    return f"{name} (line {line[1]})" if line else name
 
 
 def _exception(unit: Unit | None) -> str:

@@ -12,8 +12,8 @@ from tools.log_reader import Reading
 #: A person reads at most so many ranges of so many characters.
 RANGES = 5
 CHARS = 1800
-_CONTEXT_LINES = 30
 _TAIL_LINES = 12
+_GAP = "    [...]"
 
 
 def evidence_of(
@@ -59,9 +59,23 @@ def _around(unit: Unit) -> Evidence | None:
     block = unit.block
     if block is None or (block.line_start, block.line_end) == (unit.line_start, unit.line_end):
         return None
-    return Evidence(
-        source=block.source, line_start=block.line_start, line_end=block.line_end, text=block.text
-    )
+    files = {frame.rsplit(":", 1)[0] for cause in block.chain for frame in cause.user_frames}
+    text = block.text if len(block.text) <= CHARS else _gist(block.text, files)
+    return Evidence(source=block.source, line_start=block.line_start, line_end=block.line_end, text=text)
+
+
+def _gist(text: str, files: set[str]) -> str:
+    """Of a long stack the exceptions' own lines and the frames in the user's files, with the gaps marked."""
+    kept: list[str] = []
+    shown = -1
+    for number, line in enumerate(text.split("\n")):
+        if any(file and file in line for file in files):
+            shown = number + 1
+        if number <= shown or not line.startswith((" ", "\t")):
+            kept.append(line)
+        elif kept and kept[-1] != _GAP:
+            kept.append(_GAP)
+    return "\n".join(kept)
 
 
 def _another_source(best: Candidate) -> Unit | None:

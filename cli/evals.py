@@ -59,6 +59,7 @@ def run(
     found = shares(results)
     _table(results, found)
     body = {"shares": found, "results": [vars(r) for r in results]}
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(body, indent=2, default=str), encoding="utf-8")
     typer.echo(f"Written to {out}.")
     missed = below(found)

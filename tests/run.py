@@ -30,6 +30,7 @@ STEPS: tuple[tuple[str, list[str]], ...] = (
         ["pytest", "-n", "2", "tests/unit", "tests/graph", "tests/migration"],
     ),
     ("contract and integration tests", ["pytest", "-n", "2", "tests/contract", "tests/integration"]),
+    ("evals, held to their thresholds", ["pitstop", "evals", "run", "--local", "--out", ".cache/evals.json"]),
     ("end-to-end tests", ["pytest", "tests/e2e"]),
 )
 

@@ -30,7 +30,8 @@ def studio_database(postgres_url) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def pitstop(studio_database) -> Iterator[Service]:
     """Pitstop on LangGraph's development server, its worker in the same process."""
-    with service(studio_database) as running:
+    # Polling would open an incident of its own for a run before Studio does.
+    with service(studio_database, PITSTOP_POLL_SECONDS="3600") as running:
         command = [
             str(CLI),
             "dev",

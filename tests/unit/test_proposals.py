@@ -205,6 +205,14 @@ def test_a_table_that_is_there_starts_no_producer() -> None:
     assert propose(found, run(), rules, CATALOGUE).action is Action.NOTIFY_OWNER
 
 
+@pytest.mark.parametrize("name", ["connection_reset", "executor_oom"])
+def test_nothing_is_run_again_on_a_guess(name: str) -> None:
+    unsure = diagnosis(name).model_copy(update={"confidence": 0.4})
+    proposal = propose(unsure, run({"node_type_id": "m5.xlarge"}), Rules(), CATALOGUE)
+    assert proposal.action is Action.NOTIFY_OWNER
+    assert "not sure enough" in proposal.reason
+
+
 def test_after_the_last_attempt_a_person_is_woken() -> None:
     proposal = propose(diagnosis("connection_reset"), run(), Rules(max_attempts=3), CATALOGUE, attempt=4)
     assert proposal.action is Action.ESCALATE

@@ -31,6 +31,9 @@ _MISSING = frozenset(
     }
 )
 _REASON = 600
+_RERUNS = frozenset({Action.RETRY, Action.RETRY_WITH_NEW_PARAMS})
+#: Below even odds nothing is run again, whatever the class would allow.
+_SURE_ENOUGH = 0.5
 
 FindJob = Callable[[Producer], int | None]
 
@@ -69,6 +72,9 @@ def propose(
     upstream = _upstream(failure_class, diagnosis, rules, task_keys, find_job)
     if upstream is not None:
         return upstream
+    if diagnosis.confidence < _SURE_ENOUGH and failure_class.action in _RERUNS:
+        why = "The cause is not sure enough to run anything again."
+        return _tell(failure_class, diagnosis, why)
     if failure_class.action is Action.RETRY:
         why = f"{failure_class.title}: a rerun alone can help."
         return _made(Action.RETRY, {"task_keys": task_keys}, why, diagnosis)

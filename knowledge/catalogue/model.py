@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -173,9 +173,6 @@ class Family(Part):
     family: str = Field(pattern=r"^[a-z][a-z0-9_]+$")
     about: str = ""
     classes: list[FailureClass]
-
-
-Kind = Literal["family", "sqlstates", "conditions", "phrases"]
 
 
 def placeholders(template: str) -> set[str]:

@@ -72,16 +72,8 @@ def propose(
     upstream = _upstream(failure_class, diagnosis, rules, task_keys, find_job)
     if upstream is not None:
         return upstream
-    if diagnosis.confidence < _SURE_ENOUGH and failure_class.action in _RERUNS:
-        why = "The cause is not sure enough to run anything again."
-        return _tell(failure_class, diagnosis, why)
-    if failure_class.action is Action.RETRY:
-        why = f"{failure_class.title}: a rerun alone can help."
-        return _made(Action.RETRY, {"task_keys": task_keys}, why, diagnosis)
-    if failure_class.action is Action.RETRY_WITH_NEW_PARAMS:
-        count = sum(1 for t in tried if t.get("action") == Action.RETRY_WITH_NEW_PARAMS)
-        derived = derive(failure_class, run, task_keys, rules.ranges, times_tried=count)
-        return _with_new_params(failure_class, diagnosis, derived, task_keys, run)
+    if failure_class.action in _RERUNS:
+        return _run_again(failure_class, diagnosis, run, rules, task_keys, tried)
     return _tell(failure_class, diagnosis, "")
 
 
@@ -138,6 +130,26 @@ def _upstream(
         why = f"{name} is missing, and the policy says that job {job_id} makes it."
         return _made(Action.RUN_UPSTREAM, params, why, diagnosis)
     return None
+
+
+def _run_again(
+    failure_class: FailureClass,
+    diagnosis: Diagnosis,
+    run: RunFacts | None,
+    rules: Rules,
+    task_keys: list[str],
+    tried: Sequence[Mapping[str, Any]],
+) -> Proposal:
+    """The failed tasks once more, as they are or with other values, where the cause is sure enough."""
+    if diagnosis.confidence < _SURE_ENOUGH:
+        why = "The cause is not sure enough to run anything again."
+        return _tell(failure_class, diagnosis, why)
+    if failure_class.action is Action.RETRY:
+        why = f"{failure_class.title}: a rerun alone can help."
+        return _made(Action.RETRY, {"task_keys": task_keys}, why, diagnosis)
+    count = sum(1 for t in tried if t.get("action") == Action.RETRY_WITH_NEW_PARAMS)
+    derived = derive(failure_class, run, task_keys, rules.ranges, times_tried=count)
+    return _with_new_params(failure_class, diagnosis, derived, task_keys, run)
 
 
 def _with_new_params(

@@ -6,12 +6,13 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from core.approvals import Claim, ClaimRequest, Sent
+from core.approvals import Claim
 from core.errors import RunNotFound, WorkspaceRefused
 from core.incident import Status
 from core.policy import Rules
 from core.run import RunFacts
 from nodes.context import Context
+from nodes.restoring import put_back
 from nodes.state import State
 from tools.databricks import soft_failure
 
@@ -113,37 +114,14 @@ async def _next_attempt(state: State, ctx: Context, run: RunFacts) -> dict[str, 
 
 
 async def _restore(state: State, runtime: Runtime[Context], claims: list[Claim]) -> None:
-    """Put changed settings back, under a claim of its own, and call a person where that can't be done."""
-    ctx = runtime.context
+    """Put changed settings back; a person is called where that can't be done."""
     applied = next((c for c in claims if c.step == "apply" and c.status != "failed"), None)
     if applied is None or applied.status == "restored":
         return
     thread_id = (runtime.execution_info.thread_id if runtime.execution_info else None) or ""
-    request = ClaimRequest(step="restore", call="update_job", before={}, request={"apply": applied.id})
-    claim = await ctx.store.claim(applied.approval_id, thread_id, request)
-    if claim.status == "done":
-        return
-    try:
-        sent = await ctx.actions.restore(applied)
-    except WorkspaceRefused as error:
-        sent = Sent(state="failed", detail=str(error))
-    await ctx.store.record_claim(claim.id, sent.state, sent.model_dump())
-    if sent.state == "done":
-        await ctx.store.record_claim(applied.id, "restored", applied.result)
-        await ctx.store.add_event(
-            applied.incident_id, "restored", {"call": applied.call}, key=f"restored/{applied.id}"
-        )
-        return
-    people = _rules(state, ctx)
-    await ctx.store.notify(
-        applied.incident_id,
-        "restore_failed",
-        people.escalate_to or people.approvers or people.owners,
-        key=f"restore_failed/{applied.id}",
-    )
-    await ctx.store.add_event(
-        applied.incident_id, "restore_failed", {"detail": sent.detail}, key=f"restore_failed/{applied.id}"
-    )
+    rules = _rules(state, runtime.context)
+    people = rules.escalate_to or rules.approvers or rules.owners
+    await put_back(runtime.context, applied, thread_id, people)
 
 
 async def _failed_softly(ctx: Context, run: RunFacts) -> bool:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import structlog
 
-from core.approvals import Claim, ClaimRequest, Sent
-from core.errors import WorkspaceRefused
-from nodes.context import Context
+from core.approvals import Claim, Sent
+from nodes.restoring import put_back
 from wiring.holding import holding
 from wiring.runtime import Runtime
 
@@ -37,30 +36,9 @@ async def restore_left_behind(runtime: Runtime, applied: Claim) -> Sent | None:
     ) as lease:
         ctx = runtime.context(lease)
         row = await ctx.store.incident(applied.incident_id)
-        request = ClaimRequest(step="restore", call="update_job", request={"apply": applied.id})
-        claim = await ctx.store.claim(applied.approval_id, row.thread_id or "", request)
-        if claim.status == "done":
-            await ctx.store.record_claim(applied.id, "restored", applied.result)
-            return None
-        if claim.status == "unknown":
-            return None  # a person was told, and has to look
-        try:
-            sent = await ctx.actions.restore(applied)
-        except WorkspaceRefused as error:
-            sent = Sent(state="failed", detail=str(error))
-        await ctx.store.record_claim(claim.id, sent.state, sent.model_dump())
-        log.warning("restore.left_behind", incident_id=applied.incident_id, state=sent.state)
-        await _write_down(ctx, applied, sent)
-        return sent
-
-
-async def _write_down(ctx: Context, applied: Claim, sent: Sent) -> None:
-    kind = "restored" if sent.state == "done" else "restore_failed"
-    if sent.state == "done":
-        await ctx.store.record_claim(applied.id, "restored", applied.result)
-    else:
         rules = ctx.policy.defaults
         people = rules.escalate_to or rules.approvers or rules.owners
-        await ctx.store.notify(applied.incident_id, kind, people, key=f"{kind}/{applied.id}")
-    facts = {"call": applied.call, "detail": sent.detail}
-    await ctx.store.add_event(applied.incident_id, kind, facts, key=f"{kind}/{applied.id}")
+        sent = await put_back(ctx, applied, row.thread_id or "", people)
+        if sent is not None:
+            log.warning("restore.left_behind", incident_id=applied.incident_id, state=sent.state)
+        return sent

@@ -1,4 +1,4 @@
-"""An in-memory store with the rules that nodes rely on; `tests/contract` holds it to the real one."""
+"""An in-memory store with the rules that nodes rely on; `tests/integration` holds it to the real one."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

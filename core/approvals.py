@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.actions import Proposal
+from core.groups import Grouping
 
 Step = Literal["apply", "start", "restore", "upstream", "stop"]
 
@@ -32,6 +33,8 @@ class NewApproval(Piece):
     ttl_seconds: float
     decided_by_rule: str | None = None
     notify: list[str] = Field(default_factory=list)
+    #: The cause it shares with other incidents, and how the policy groups them; None: it is asked about alone.
+    grouping: Grouping | None = None
 
 
 class ClaimRequest(Piece):

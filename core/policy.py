@@ -81,6 +81,24 @@ class Budget(Strict):
     per_day_usd: float = Field(default=5.0, ge=0)
 
 
+class Groups(Strict):
+    """How incidents of one cause are put to people as one question, and how fast the answer is acted on.
+
+    Incidents whose cause is the same join one group while no more than `window_seconds` lie between them (0: no
+    groups). The first message waits `settle_seconds` for others to join; later ones come `update_seconds` apart
+    at the earliest. After a group's approval one repair goes first; the others follow when it is verified, at
+    most `per_minute` of them in any minute and `at_once` side by side. An incident that joins after the decision
+    asks again, unless its action is in `follow`.
+    """
+
+    window_seconds: float = Field(default=900.0, ge=0)
+    settle_seconds: float = Field(default=10.0, ge=0)
+    update_seconds: float = Field(default=300.0, ge=0)
+    per_minute: int = Field(default=60, ge=1, le=6000)
+    at_once: int = Field(default=20, ge=1, le=1000)
+    follow: list[Action] = Field(default_factory=list)
+
+
 class QuietHours(Strict):
     """Local hours in which only critical jobs send messages, as `HH:MM` in `timezone`."""
 
@@ -108,6 +126,7 @@ class Rules(Strict):
     producers: list[Producer] = Field(default_factory=list)
     quiet_hours: QuietHours | None = None
     budget: Budget = Budget()
+    groups: Groups = Groups()
     triad_threshold: float = Field(default=0.75, ge=0, le=1)
     #: A run that goes on longer than this is a candidate for TERMINATE; None: never.
     max_run_seconds: float | None = None

@@ -93,6 +93,10 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("OPENAI_API_VERSION", "openai_api_version")
     )
 
+    # Screenshots; without these they are read on this machine
+    document_intelligence_endpoint: str | None = None
+    document_intelligence_key: SecretStr | None = None
+
     # E-mail
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65535)
@@ -127,7 +131,9 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("databricks_host", "public_url", "chroma_url", "model_base_url")
+    @field_validator(
+        "databricks_host", "public_url", "chroma_url", "model_base_url", "document_intelligence_endpoint"
+    )
     @classmethod
     def _http(cls, value: str | None) -> str | None:
         if value is None:
@@ -142,6 +148,10 @@ class Settings(BaseSettings):
     def _whole(self) -> Settings:
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError("PITSTOP_HEARTBEAT_SECONDS must be at most half of PITSTOP_LEASE_SECONDS")
+        if self.document_intelligence_endpoint and not self.document_intelligence_key:
+            raise ValueError(
+                "PITSTOP_DOCUMENT_INTELLIGENCE_KEY must be set with PITSTOP_DOCUMENT_INTELLIGENCE_ENDPOINT"
+            )
         if self.model_api == "azure" and self.model and not self.model_base_url:
             raise ValueError("PITSTOP_MODEL_BASE_URL must be set when PITSTOP_MODEL_API is azure")
         return self
@@ -175,3 +185,11 @@ def foreign_environment() -> dict[str, str]:
     """
     ours = ("PITSTOP_", "DATABRICKS_", "DATABASE_URL")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def reach_directly(host: str) -> None:
+    """Keep HTTP clients of this process from asking a configured proxy for `host`, one of our own on this machine."""
+    for name in ("NO_PROXY", "no_proxy"):
+        known = os.environ.get(name, "")
+        if host not in known.split(","):
+            os.environ[name] = f"{known},{host}" if known else host

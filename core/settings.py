@@ -97,6 +97,13 @@ class Settings(BaseSettings):
     document_intelligence_endpoint: str | None = None
     document_intelligence_key: SecretStr | None = None
 
+    # The embeddings; without any of these all-MiniLM-L6-v2 from its package
+    #: A sentence-transformers model (a folder, or a name it downloads once), or a model's or deployment's name.
+    embedding_model: str | None = None
+    embedding_api: Literal["local", "openai", "azure"] = "local"
+    embedding_base_url: str | None = None
+    embedding_timeout_seconds: float = Field(default=20.0, gt=0)
+
     # E-mail
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65535)
@@ -132,7 +139,12 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "databricks_host", "public_url", "chroma_url", "model_base_url", "document_intelligence_endpoint"
+        "databricks_host",
+        "public_url",
+        "chroma_url",
+        "model_base_url",
+        "embedding_base_url",
+        "document_intelligence_endpoint",
     )
     @classmethod
     def _http(cls, value: str | None) -> str | None:
@@ -154,6 +166,10 @@ class Settings(BaseSettings):
             )
         if self.model_api == "azure" and self.model and not self.model_base_url:
             raise ValueError("PITSTOP_MODEL_BASE_URL must be set when PITSTOP_MODEL_API is azure")
+        if self.embedding_api != "local" and not self.embedding_model:
+            raise ValueError("PITSTOP_EMBEDDING_MODEL must be set when PITSTOP_EMBEDDING_API is not local")
+        if self.embedding_api == "azure" and not self.embedding_base_url:
+            raise ValueError("PITSTOP_EMBEDDING_BASE_URL must be set when PITSTOP_EMBEDDING_API is azure")
         return self
 
 
@@ -189,7 +205,6 @@ def foreign_environment() -> dict[str, str]:
 
 def reach_directly(host: str) -> None:
     """Keep HTTP clients of this process from asking a configured proxy for `host`, one of our own on this machine."""
-    for name in ("NO_PROXY", "no_proxy"):
-        known = os.environ.get(name, "")
-        if host not in known.split(","):
-            os.environ[name] = f"{known},{host}" if known else host
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    if host not in known.split(","):
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{known},{host}" if known else host

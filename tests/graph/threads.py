@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
@@ -22,10 +23,10 @@ class Thread:
     world: World = field(default_factory=World)
     run_id: int = 7
     thread_id: str = "t1"
+    saver: BaseCheckpointSaver[Any] = field(default_factory=lambda: InMemorySaver(serde=strict_serializer()))
 
     def __post_init__(self) -> None:
         self.world.workspace.runs.setdefault(self.run_id, [failed_run(self.run_id)])
-        self.saver = InMemorySaver(serde=strict_serializer())
         self.graph: CompiledStateGraph = build(self.world.context, self.saver)
 
     @property

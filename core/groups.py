@@ -11,7 +11,8 @@ import hashlib
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -21,12 +22,16 @@ from core.actions import Action
 from core.incident import Category, Diagnosis
 from core.run import RunFacts
 
+#: A minute's turns are spread over parts of this length.
+SPREAD_SECONDS = 5
+
 CauseKind = Literal["endpoint", "table", "cluster_pool", "credential", "fingerprint"]
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)+")
 _TABLE = re.compile(r"[a-z0-9_$-]+(\.[a-z0-9_$-]+){1,2}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.@/ :-]{2,119}")
 _POOL = re.compile(r"[A-Za-z0-9_-]{4,100}")
+_BLANK = re.compile(r"[\s\x00-\x1f]")
 _FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
 #: Names that every machine has for itself: nothing outside is meant.
 _OWN = frozenset({"localhost", "localhost.localdomain", "host.docker.internal"})
@@ -39,7 +44,11 @@ _RULES: Mapping[Category, tuple[tuple[CauseKind, tuple[str, ...]], ...]] = {
     Category.NETWORK: (("endpoint", _ENDPOINT),),
     Category.TIMEOUT: (("endpoint", _ENDPOINT),),
     Category.INFRASTRUCTURE: (("cluster_pool", ()), ("endpoint", _ENDPOINT)),
-    Category.PERMISSION: (("credential", _CREDENTIAL), ("table", ("table", "object")), ("endpoint", _ENDPOINT)),
+    Category.PERMISSION: (
+        ("credential", _CREDENTIAL),
+        ("table", ("table", "object")),
+        ("endpoint", _ENDPOINT),
+    ),
     Category.DATA: (("table", ("table", "relation")),),
 }
 
@@ -119,6 +128,8 @@ def host_of(text: str) -> str | None:
     None for what is no address, and for the machine itself.
     """
     text = text.strip().lower()
+    if _BLANK.search(text):  # `urlsplit` would drop line ends from the middle
+        return None
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
         scheme, host = parts.scheme, (parts.hostname or "").rstrip(".")
@@ -133,6 +144,60 @@ def host_of(text: str) -> str | None:
     except ValueError:
         return host if len(host) <= 253 and _HOST.fullmatch(host) else None
     return None if address.is_loopback or address.is_unspecified else str(address)
+
+
+class Standing(StrEnum):
+    """How a member of a group decision stands."""
+
+    WAITING = "waiting"  # approved, its turn has not come
+    ACTING = "acting"  # it has its turn
+    GOOD = "good"  # its repair was verified
+    FAILED = "failed"  # its repair was refused or failed: the cause may still stand
+    LEFT = "left"  # muted, taken over, superseded, or repaired by somebody: it proves nothing
+
+
+class Step(StrEnum):
+    """What is to be done next about an approved group."""
+
+    WAIT = "wait"
+    NEXT_CANARY = "next_canary"
+    RELEASE = "release"
+    STOP = "stop"
+    END = "end"
+
+
+def next_step(*, released: bool, canary: Standing, others: Collection[Standing]) -> Step:
+    """What the standing of an approved group's members asks for.
+
+    One failure is the sign that the cause still stands, before the others were released and after. A canary
+    that left without a proof passes its part on.
+    """
+    everyone = [canary, *others]
+    waiting = Standing.WAITING in everyone
+    if Standing.FAILED in everyone:
+        return Step.STOP
+    if not waiting and Standing.ACTING not in everyone:
+        return Step.END
+    if not released and canary is Standing.GOOD:
+        return Step.RELEASE
+    if not released and canary is Standing.LEFT:
+        return Step.NEXT_CANARY if waiting else Step.WAIT
+    return Step.WAIT
+
+
+def turns_free(*, per_minute: int, at_once: int, acting: int, last_minute: int, last_seconds: int) -> int:
+    """How many more members may act now, given those that act and those that got their turn lately.
+
+    Args:
+        per_minute: At most this many turns in any minute, spread over it: at most a twelfth of it (rounded up)
+            in any `SPREAD_SECONDS`.
+        at_once: At most this many side by side.
+        acting: Those whose turn goes on.
+        last_minute: Turns given in the last 60 seconds.
+        last_seconds: Turns given in the last `SPREAD_SECONDS`.
+    """
+    burst = -(-per_minute * SPREAD_SECONDS // 60)
+    return max(0, min(at_once - acting, per_minute - last_minute, burst - last_seconds))
 
 
 def _named(kind: CauseKind, names: Iterable[str], diagnosis: Diagnosis) -> str | None:
@@ -154,7 +219,9 @@ def _named(kind: CauseKind, names: Iterable[str], diagnosis: Diagnosis) -> str |
 def _pool(diagnosis: Diagnosis, run: RunFacts, settings: Mapping[str, Any]) -> str | None:
     """The instance pool of the failed tasks' clusters, from the job's settings; None when they have several."""
     failed = set(diagnosis.task_keys) or {task.task_key for task in run.failed_tasks}
-    shared = {c.get("job_cluster_key"): c.get("new_cluster") or {} for c in settings.get("job_clusters") or []}
+    shared = {
+        c.get("job_cluster_key"): c.get("new_cluster") or {} for c in settings.get("job_clusters") or []
+    }
     pools = set()
     for task in settings.get("tasks") or []:
         if task.get("task_key") in failed:

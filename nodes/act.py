@@ -28,7 +28,7 @@ async def act(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         LeaseLost: Another worker has this incident now.
     """
     ctx = runtime.context
-    wait = _waiting(state, ctx.clock.now())
+    wait = _waiting(state, ctx.clock.now()) or await _held(state, ctx)
     if wait:
         interrupt(wait)
         return {"route": "act"}
@@ -167,3 +167,11 @@ def _waiting(state: State, now: datetime) -> dict[str, Any] | None:
     if not until or datetime.fromisoformat(until) <= now:
         return None
     return {"kind": "backoff", "incident_id": state["incident_id"], "until": until}
+
+
+async def _held(state: State, ctx: Context) -> dict[str, Any] | None:
+    """The interrupt to wait with, while others of its group go first."""
+    group_id = await ctx.store.holds_back(state.get("approval_id", ""))
+    if not group_id:
+        return None
+    return {"kind": "turn", "incident_id": state["incident_id"], "group_id": group_id}

@@ -260,6 +260,14 @@ class Store(Protocol):
         """
         ...
 
+    async def holds_back(self, approval_id: str) -> str:
+        """The id of the group under whose decision this approval waits for its turn; empty when it need not."""
+        ...
+
+    async def stopped_because(self, approval_id: str) -> str:
+        """Why the group's approval that covered this one was stopped before it could act; empty otherwise."""
+        ...
+
     async def record_claim(self, claim_id: str, status: str, result: Mapping[str, Any]) -> None:
         """Record what became of a claim: `sending`, `done`, `failed`, `unknown` or `restored`."""
         ...

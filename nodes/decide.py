@@ -4,9 +4,17 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from core.actions import TELLS_PEOPLE, Action, Proposal, check_params, payload_sha256
+from core.actions import (
+    CHANGES_THE_WORLD,
+    TELLS_PEOPLE,
+    Action,
+    Proposal,
+    check_params,
+    payload_sha256,
+)
 from core.approvals import NewApproval
-from core.incident import Diagnosis, Prediction, Status
+from core.groups import Cause, Grouping, cause_of
+from core.incident import AUTHORISES, Diagnosis, Prediction, Status
 from core.policy import Mode, Rules
 from core.run import RunFacts
 from nodes.context import Context
@@ -26,6 +34,8 @@ async def decide(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     run = await run_facts(state, ctx)
     rules = ctx.policy.rules_for(run.job_name, run.tags, diagnosis.failure_class)
     proposal = addressed(await _proposal(state, ctx, diagnosis, run, rules), rules, run)
+    if warning := state.get("warning"):
+        proposal = proposal.model_copy(update={"risks": [warning[:500], *proposal.risks][:20]})
     row = await ctx.store.incident(incident_id)
     await _record(state, ctx, proposal)
     if row.taken_over_by or row.muted:
@@ -36,31 +46,37 @@ async def decide(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         }
     if rules.mode is Mode.OBSERVE:
         return {"proposal": proposal.model_dump(mode="json"), "outcome": "observed", "route": "learn"}
-    new = approval_for(state, proposal, rules, diagnosis)
+    new = approval_for(state, proposal, rules, diagnosis, cause_of(diagnosis, run))
     approval = await ctx.store.propose(new)
     if rules.critical and proposal.action is not Action.ESCALATE:
         await ctx.store.notify(
             incident_id, "critical", rules.escalate_to or rules.owners, key=f"critical/{state['attempt']}"
         )
-    waiting = Status.ACTING if new.decided_by_rule else Status.AWAITING_APPROVAL
+    waiting = Status.ACTING if approval.status in AUTHORISES else Status.AWAITING_APPROVAL
     await ctx.store.update_incident(incident_id, status=waiting)
     return {
         "proposal": proposal.model_dump(mode="json"),
         "approval_id": approval.id,
         "review_error": "",
+        "warning": "",
         "route": "review",
     }
 
 
-def approval_for(state: State, proposal: Proposal, rules: Rules, diagnosis: Diagnosis) -> NewApproval:
-    """The approval row to be: who may decide it, until when, and whether a rule decides it at once."""
+def approval_for(
+    state: State, proposal: Proposal, rules: Rules, diagnosis: Diagnosis, cause: Cause | None = None
+) -> NewApproval:
+    """The approval row to be: who may decide it, until when, and whether a rule decides it at once.
+
+    After a warning no rule decides: what did not help elsewhere takes a person to try again.
+    """
     params = check_params(proposal.action, proposal.params)
     rule: str | None = None
     if proposal.action in TELLS_PEOPLE and not rules.notify_needs_approval:
         rule = "policy: telling people needs no approval"
     else:
         granted = rules.auto_rule(diagnosis.failure_class, proposal.action, proposal.confidence)
-        if granted and not state.get("low_support"):
+        if granted and not state.get("low_support") and not state.get("warning"):
             rule = (
                 f"policy: {granted.failure_class} x {granted.action.value}, granted by {granted.granted_by}"
             )
@@ -74,7 +90,17 @@ def approval_for(state: State, proposal: Proposal, rules: Rules, diagnosis: Diag
         ttl_seconds=rules.approval_ttl_seconds,
         decided_by_rule=rule,
         notify=[] if rule else (rules.approvers or rules.owners),
+        grouping=_grouping(state, proposal, rules, cause),
     )
+
+
+def _grouping(state: State, proposal: Proposal, rules: Rules, cause: Cause | None) -> Grouping | None:
+    """How the policy groups this one with others of its cause; None where there is no cause to share."""
+    if cause is None or not rules.groups.window_seconds or proposal.action not in CHANGES_THE_WORLD:
+        return None
+    settings = rules.groups.model_dump(exclude={"follow"})
+    follow = proposal.action in rules.groups.follow and not state.get("warning")
+    return Grouping(cause=cause, follow=follow, **settings)
 
 
 def addressed(proposal: Proposal, rules: Rules, run: RunFacts) -> Proposal:

@@ -78,10 +78,15 @@ async def _follow(state: State, ctx: Context, approval: Approval) -> dict[str, A
 
 
 async def _superseded(ctx: Context, approval: Approval, revision: int) -> dict[str, Any]:
-    """A person muted the incident or took it over, or the run was repaired by somebody: look again."""
+    """A person muted the incident or took it over, or the run was repaired by somebody: look again.
+
+    Where the approval was a group's and another member's repair did not help, ask again with that said.
+    """
     row = await ctx.store.incident(approval.incident_id)
     if row.taken_over_by or row.muted:
         return {"route": "learn", "outcome": "taken_over" if row.taken_over_by else "muted"}
+    if why := await ctx.store.stopped_because(approval.id):
+        return {"route": "decide", "warning": why, "revision": revision + 1}
     return {"route": "fetch", "revision": revision + 1}
 
 

@@ -77,6 +77,8 @@ class State(TypedDict, total=False):
     approval_id: str
     #: What the reviewer added as evidence when responding with a hint.
     hint: str
+    #: What the reviewer must know beside the proposal: the same was tried elsewhere and did not help.
+    warning: str
     #: Why the last answer to the review was not accepted.
     review_error: str
     #: ISO time before which `act` waits.

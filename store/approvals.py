@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, true, update
@@ -12,7 +11,7 @@ from core.actions import CHANGES_THE_WORLD, Proposal, payload_sha256
 from core.approvals import NewApproval
 from core.errors import Conflict, InvalidInput, NotFound
 from core.incident import AUTHORISES, FINISHED, Approval, ApprovalStatus
-from store import events, outbox
+from store import events, groups, outbox
 from store.incidents import LOOK_AFTER
 from store.models import ApprovalModel, ClaimModel, IncidentModel, new_id
 
@@ -81,13 +80,30 @@ async def propose(session: AsyncSession, incident: IncidentModel, new: NewApprov
     if incident.status in FINISHED:
         raise Conflict(f"Incident {incident.id} is {incident.status} already.")
     await supersede(session, incident.id, "a newer proposal", at)
-    row = _new_row(incident, new, at)
-    session.add(row)
-    await session.flush()
-    await _announce(session, row, new.notify, at)
+    row, notice = await _add(session, incident, new, at)
+    await _announce(session, row, notice, at)
     incident.wake_at = row.expires_at if row.status == ApprovalStatus.PENDING else at + LOOK_AFTER
     incident.updated_at = at
     return view(row, claimed=False)
+
+
+async def _add(
+    session: AsyncSession, incident: IncidentModel, new: NewApproval, at: datetime
+) -> tuple[ApprovalModel, groups.Notice]:
+    """The new row, in the group of its cause where it has one, and what is to be said of it."""
+    group = await groups.find_or_open(session, incident, new, at)
+    follows = None
+    if group and new.grouping and (new.grouping.follow or new.decided_by_rule):
+        follows = await groups.followed(session, group, new.grouping, at)
+    if group and follows and not new.decided_by_rule:
+        rule = f"policy: follows the decision of {follows.decided_by} on group {group.id}"
+        new = new.model_copy(update={"decided_by_rule": rule})
+    row = _new_row(incident, new, at)
+    session.add(row)
+    await session.flush()
+    if group is None or row.status == ApprovalStatus.SUPERSEDED:
+        return row, groups.Notice(new.notify, at, {})
+    return row, await groups.join(session, group, row, new, follows, at)
 
 
 def _new_row(incident: IncidentModel, new: NewApproval, at: datetime) -> ApprovalModel:
@@ -122,7 +138,7 @@ def _new_row(incident: IncidentModel, new: NewApproval, at: datetime) -> Approva
     )
 
 
-async def _announce(session: AsyncSession, row: ApprovalModel, notify: Iterable[str], at: datetime) -> None:
+async def _announce(session: AsyncSession, row: ApprovalModel, notice: groups.Notice, at: datetime) -> None:
     """The event, and a notice for each who should know, with the row."""
     facts = {
         "approval_id": row.id,
@@ -143,10 +159,10 @@ async def _announce(session: AsyncSession, row: ApprovalModel, notify: Iterable[
             session,
             row.incident_id,
             "approval",
-            notify,
+            notice.recipients,
             key=f"approval/{row.id}",
-            payload={"approval_id": row.id},
-            at=at,
+            payload={"approval_id": row.id, **notice.payload},
+            at=notice.at,
         )
 
 

@@ -1,6 +1,7 @@
 """All tables."""
 
 from store.base import Base, new_id
+from store.group_models import GroupDecisionModel, GroupModel, MemberModel
 from store.incident_models import (
     ApprovalModel,
     ArtifactModel,
@@ -19,7 +20,10 @@ __all__ = [
     "Base",
     "ClaimModel",
     "EventModel",
+    "GroupDecisionModel",
+    "GroupModel",
     "IncidentModel",
+    "MemberModel",
     "MessageModel",
     "ModelCallModel",
     "RunSeenModel",

@@ -10,7 +10,7 @@ from core.approvals import Claim, ClaimRequest, NewApproval
 from core.errors import NotFound
 from core.incident import Approval, Decision, Reviewer, Status
 from core.run import RunFacts
-from store import approvals, artifacts, claims, decisions, events, incidents, outbox, stats
+from store import approvals, artifacts, claims, decisions, events, groups, incidents, outbox, stats
 from store.decisions import Answer
 from store.engine import raw_connection
 from store.interventions import Interventions
@@ -185,6 +185,17 @@ class Store(Interventions):
             claims.check_authority(incident, row, thread_id)
             return approvals.view(row, claimed)
 
+    async def holds_back(self, approval_id: str) -> str:
+        """The id of the group under whose decision this approval waits for its turn; empty when it need not."""
+        async with self._db.transaction() as session:
+            decision = await groups.held_by(session, approval_id)
+            return decision.group_id if decision else ""
+
+    async def stopped_because(self, approval_id: str) -> str:
+        """Why the group's approval that covered this one was stopped before it could act; empty otherwise."""
+        async with self._db.transaction() as session:
+            return await groups.stopped_because(session, approval_id)
+
     async def claim(self, approval_id: str, thread_id: str, request: ClaimRequest) -> Claim:
         """In one transaction: lock the approval, check it, take the step's claim or give the one that stands.
 
@@ -200,6 +211,8 @@ class Store(Interventions):
             await claims.check_turn(session, incident, self._lease)
             row, _ = await approvals.lock(session, approval_id)
             claims.check_authority(incident, row, thread_id, restoring=request.step == "restore")
+            if request.step != "restore":
+                await groups.check_turn(session, approval_id)
             return await claims.claim(session, incident, row, request, self._clock.now())
 
     async def record_claim(self, claim_id: str, status: str, result: Mapping[str, Any]) -> None:

@@ -58,6 +58,9 @@ class FakeStore:
         self._claims: dict[tuple[str, int, str], Claim] = {}
         self.messages: dict[str, tuple[str, str, str]] = {}
         self.stats: dict[tuple[str, str], tuple[int, int]] = {}
+        #: Approval id -> the group it waits in, and why that was stopped.
+        self.held: dict[str, str] = {}
+        self.stopped: dict[str, str] = {}
         self.attached: dict[str, dict[str, str]] = defaultdict(dict)
 
     async def open_incident(
@@ -216,6 +219,12 @@ class FakeStore:
         )
         self._claims[key] = claim
         return claim.model_copy(update={"fresh": True})
+
+    async def holds_back(self, approval_id: str) -> str:
+        return self.held.get(approval_id, "")
+
+    async def stopped_because(self, approval_id: str) -> str:
+        return self.stopped.get(approval_id, "")
 
     async def record_claim(self, claim_id: str, status: str, result: Mapping[str, Any]) -> None:
         for key, claim in self._claims.items():

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +17,13 @@ import pytest
 from core.actions import Action
 from core.approvals import Claim, ClaimRequest
 from core.errors import InvalidInput, WorkspaceRefused, WorkspaceUnavailable
-from tests.contract.jobs_api_box import FAILS, Box, box, notebook, script
+from tests.contract.jobs_api_box import FAILS, notebook, script
 from tests.contract.workspace_box import Parts
+
+pytestmark = pytest.mark.usefixtures("fair_weather")
 
 ROOT = Path(__file__).resolve().parents[2]
 REPAIR = {"method": "POST", "path": "runs/repair"}
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with box(tmp_path_factory.mktemp("scenarios")) as started:
-        yield started
-
-
-@pytest.fixture(autouse=True)
-def fair_weather(sandbox: Box) -> Iterator[None]:
-    yield
-    sandbox.control.clear_faults()
-
-
-@pytest.fixture
-def parts(sandbox: Box) -> Parts:
-    return Parts(sandbox)
 
 
 def failed_run(parts: Parts) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,29 +9,14 @@ import pytest
 from core.actions import Action
 from core.approvals import Claim, ClaimRequest
 from core.errors import InvalidInput, WorkspaceRefused, WorkspaceUnavailable
-from tests.contract.jobs_api_box import CLUSTER, Box, box, notebook
+from tests.contract.jobs_api_box import CLUSTER, notebook
 from tests.contract.workspace_box import Parts
+
+pytestmark = pytest.mark.usefixtures("fair_weather")
 
 UPDATE = {"method": "POST", "path": "jobs/update"}
 MEMORY = "job_clusters[main].new_cluster.spark_conf[spark.executor.memory]"
 MORE_MEMORY = {"path": MEMORY, "current": "4g", "proposed": "8g"}
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with box(tmp_path_factory.mktemp("scenarios")) as started:
-        yield started
-
-
-@pytest.fixture(autouse=True)
-def fair_weather(sandbox: Box) -> Iterator[None]:
-    yield
-    sandbox.control.clear_faults()
-
-
-@pytest.fixture
-def parts(sandbox: Box) -> Parts:
-    return Parts(sandbox)
 
 
 def hungry(parts: Parts) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,29 +9,14 @@ import pytest
 from core.actions import Action
 from core.approvals import Claim
 from core.errors import InvalidInput, WorkspaceRefused, WorkspaceUnavailable
-from tests.contract.jobs_api_box import FAILS, Box, box, notebook
+from tests.contract.jobs_api_box import FAILS, notebook
 from tests.contract.workspace_box import Parts
+
+pytestmark = pytest.mark.usefixtures("fair_weather")
 
 BURNS: dict[str, Any] = {"attempts": [{"never_ends": True}]}
 SCHEDULE = {"quartz_cron_expression": "0 0 5 * * ?", "timezone_id": "UTC", "pause_status": "UNPAUSED"}
 ROUGH = ["drop_before", "drop_after", "500", "429", "garbage"]
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with box(tmp_path_factory.mktemp("scenarios")) as started:
-        yield started
-
-
-@pytest.fixture(autouse=True)
-def fair_weather(sandbox: Box) -> Iterator[None]:
-    yield
-    sandbox.control.clear_faults()
-
-
-@pytest.fixture
-def parts(sandbox: Box) -> Parts:
-    return Parts(sandbox)
 
 
 async def upstream(parts: Parts, *, maker: dict[str, Any] | None = None) -> tuple[int, int, list[Claim]]:

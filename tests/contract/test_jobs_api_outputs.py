@@ -6,24 +6,17 @@ import base64
 import json
 import re
 import urllib.parse
-from collections.abc import Iterator
 
 import pytest
 from databricks.sdk.errors import InvalidParameterValue, NotFound
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import compute, workspace
 
-from tests.contract.jobs_api_box import CLUSTER, FAILS, Box, box, notebook, results, script, task_id
+from tests.contract.jobs_api_box import CLUSTER, FAILS, Box, notebook, results, script, task_id
 
 MB = 1024 * 1024
 SOURCE = "# Databricks notebook source\nx = 1\n\n# COMMAND ----------\n\ny = x / 0\n\n# COMMAND ----------\n\nz = 2\n"
 TRACE = "ZeroDivisionError  Traceback (most recent call last)\n----> 1 y = x / 0\nZeroDivisionError: division by zero\n"
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with box(tmp_path_factory.mktemp("scenarios")) as started:
-        yield started
 
 
 def test_the_parent_has_no_output(sandbox: Box) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,15 +12,9 @@ from databricks.sdk.errors import InvalidParameterValue, InvalidState
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import compute, jobs
 
-from tests.contract.jobs_api_box import CLUSTER, FAILS, Box, box, notebook, result, results, script, task_id
+from tests.contract.jobs_api_box import CLUSTER, FAILS, Box, notebook, result, results, script, task_id
 
 ONCE = {"attempts": [{"result": "FAILED", "error": "ConnectionResetError"}, {}]}
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with box(tmp_path_factory.mktemp("scenarios")) as started:
-        yield started
 
 
 def repair_id(sandbox: Box, run_id: int) -> int | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import requests
 from databricks.sdk.errors import InvalidParameterValue, OperationFailed, ResourceDoesNotExist
@@ -12,12 +10,6 @@ from databricks.sdk.service import jobs
 from tests.contract.jobs_api_box import FAILS, Box, box, notebook, result, results, script
 
 DAY = 24 * 3600
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with box(tmp_path_factory.mktemp("scenarios")) as started:
-        yield started
 
 
 def test_a_failed_run_is_an_internal_error_to_state_and_terminated_to_status(sandbox: Box) -> None:

@@ -16,20 +16,9 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InternalError, PermissionDenied, Unauthenticated
 from databricks.sdk.service import jobs
 
-from tests.contract.jobs_api_box import FAILS, Box, box, notebook, result, script
+from tests.contract.jobs_api_box import FAILS, Box, notebook, result, script
 
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with box(tmp_path_factory.mktemp("scenarios")) as started:
-        yield started
-
-
-@pytest.fixture(autouse=True)
-def fair_weather(sandbox: Box) -> Iterator[None]:
-    yield
-    sandbox.control.clear_faults()
-    sandbox.control.webhook(None)
+pytestmark = pytest.mark.usefixtures("fair_weather")
 
 
 class Inbox(ThreadingHTTPServer):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from core.errors import ConfigurationError, RunNotFound, WorkspaceRefused, WorkspaceUnavailable
 from core.settings import Settings
-from tests.contract.jobs_api_box import CLUSTER, FAILS, Box, box, notebook, script
+from tests.contract.jobs_api_box import CLUSTER, FAILS, Box, notebook, script
 from tests.contract.workspace_box import Parts, connection
 from tools.databricks import Connection, Workspace
 
@@ -24,6 +23,8 @@ File <command-4128>, line 2
 
 ValueError: no total
 """
+pytestmark = pytest.mark.usefixtures("fair_weather")
+
 NOTEBOOK = """# Databricks notebook source
 import os
 
@@ -32,23 +33,6 @@ import os
 total = 0
 raise ValueError("no total")
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    with box(tmp_path_factory.mktemp("scenarios")) as started:
-        yield started
-
-
-@pytest.fixture(autouse=True)
-def fair_weather(sandbox: Box) -> Iterator[None]:
-    yield
-    sandbox.control.clear_faults()
-
-
-@pytest.fixture
-def parts(sandbox: Box) -> Parts:
-    return Parts(sandbox)
 
 
 async def test_a_failed_run_with_its_tasks_parameters_and_settings(parts: Parts) -> None:

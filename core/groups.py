@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.actions import Action
-from core.incident import Category, Diagnosis
+from core.incident import Category, DecisionKind, Diagnosis
 from core.run import RunFacts
 
 #: A minute's turns are spread over parts of this length.
@@ -84,6 +84,22 @@ class Grouping(BaseModel):
     per_minute: int = Field(ge=1)
     at_once: int = Field(ge=1)
     follow: bool = False
+
+
+class GroupAnswer(BaseModel):
+    """One reviewer's answer to a group's question, bound to the members that waited by `sha256`.
+
+    Parameters differ from member to member, so there is no `edit`: a member is edited alone. `excepted` names
+    members (by incident or approval) that the answer is not about; they go on waiting.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal[DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.RESPOND]
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    comment: str = Field(default="", max_length=4000)
+    then: Literal["nothing", "terminate", "take_over"] = "nothing"
+    excepted: list[str] = Field(default_factory=list, max_length=1000)
 
 
 def cause_of(diagnosis: Diagnosis, run: RunFacts, settings: Mapping[str, Any] | None = None) -> Cause | None:

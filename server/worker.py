@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 OUTBOX_SECONDS = 2.0
 SIGNALS_SECONDS = 60.0
 RESTORE_SECONDS = 30.0
+GROUPS_SECONDS = 1.0
 RETENTION_SECONDS = 3600.0
 #: A part that ended because of a bug is started again after this.
 RESTART_SECONDS = 10.0
@@ -72,6 +73,7 @@ def _loops(runtime: Runtime, *, poll_only: bool) -> list[Loop]:
         Loop("stalled", stalled, functools.partial(watcher.put_back, runtime)),
         Loop("signals", SIGNALS_SECONDS, functools.partial(watcher.read_again, runtime)),
         Loop("restore", RESTORE_SECONDS, functools.partial(watcher.restore_settings, runtime)),
+        Loop("groups", GROUPS_SECONDS, runtime.groups.go_on),
         Loop("retention", RETENTION_SECONDS, functools.partial(let_go, runtime)),
         Loop("outbox", OUTBOX_SECONDS, Postman(runtime).deliver, alone=False),
     ]

@@ -23,6 +23,7 @@ from core.incident import FINISHED, ApprovalStatus, Status
 from graph.build import build
 from nodes.context import Clock, Context
 from nodes.state import GRAPH_VERSION
+from store.group_desk import GroupDesk
 from store.leases import Leases
 from store.store import Store
 from wiring.holding import holding
@@ -53,6 +54,7 @@ class Advancer:
 
     Args:
         store: Rows; each incident is advanced over it fenced by the lease.
+        groups: Gives members of an approved group their turns, as soon as one that had its turn has moved.
         make_context: Builds the nodes' context around that.
         savers: As many checkpoint savers as incidents may advance at once.
         leases: Where leases are kept.
@@ -64,6 +66,7 @@ class Advancer:
     def __init__(
         self,
         store: Store,
+        groups: GroupDesk,
         make_context: MakeContext,
         savers: Sequence[BaseCheckpointSaver],
         leases: Leases,
@@ -72,6 +75,7 @@ class Advancer:
         holder: str,
     ) -> None:
         self._store = store
+        self._groups = groups
         self._make_context = make_context
         self._leases = leases
         self._pace = pace
@@ -100,6 +104,7 @@ class Advancer:
                 await self._advance(incident_id, saver, self._store.under(lease))
         finally:
             self._slots.put_nowait(saver)
+        await self._groups.go_on(incident_id)
 
     async def _advance(self, incident_id: str, saver: BaseCheckpointSaver, store: Store) -> None:
         ctx = self._make_context(store)
@@ -161,11 +166,13 @@ class Advancer:
         kind = waits_for.get("kind")
         if kind == "backoff":
             return datetime.fromisoformat(waits_for["until"]) <= ctx.clock.now()
+        if kind == "turn":
+            return not await store.holds_back(snapshot.values.get("approval_id", ""))
         if kind != "review":
             return True
         approval = await ctx.store.approval(snapshot.values.get("approval_id", ""))
         if approval.status is not ApprovalStatus.PENDING:
-            return True
+            return not await store.holds_back(approval.id)
         if approval.expires_at and datetime.fromisoformat(approval.expires_at) <= ctx.clock.now():
             return True
         row = await ctx.store.incident(incident_id)
@@ -184,8 +191,7 @@ class Advancer:
         row = await store.incident(incident_id)
         if row.status in FINISHED:
             return
-        wait = self._pace.watch if snapshot.interrupts else 10 * self._pace.watch
-        due = self._clock.now() + timedelta(seconds=wait)
+        due = self._clock.now() + timedelta(seconds=await self._wait(snapshot, store))
         for pending in snapshot.interrupts:
             value = pending.value if isinstance(pending.value, dict) else {}
             until = value.get("until") or value.get("expires_at")
@@ -196,6 +202,22 @@ class Advancer:
                     else datetime.fromisoformat(until)
                 )
         await store.snooze(incident_id, due)
+
+    async def _wait(self, snapshot: StateSnapshot, store: Store) -> float:
+        """Seconds until the watcher looks again: soon at what runs, ever more rarely at what waits for people.
+
+        A decision, a turn and a webhook wake the incident at once; only a repair by hand is found by looking.
+        """
+        watch = self._pace.watch
+        kinds = {p.value.get("kind") for p in snapshot.interrupts if isinstance(p.value, dict)}
+        if not kinds or "turn" in kinds:
+            return 10 * watch
+        approval_id = snapshot.values.get("approval_id", "")
+        if "review" not in kinds or not approval_id:
+            return watch
+        approval = await store.approval(approval_id)
+        age = (self._clock.now() - datetime.fromisoformat(approval.created_at)).total_seconds()
+        return min(10 * watch, max(watch, age / 10))
 
 
 async def _repaired_meanwhile(ctx: Context, incident_id: str) -> bool:

@@ -22,6 +22,7 @@ from nodes.context import Context
 from nodes.state import GRAPH_VERSION, State
 from store.clock import SystemClock
 from store.engine import Database
+from store.group_desk import GroupDesk
 from store.leases import Lease, Leases
 from store.local import database_url
 from store.migrate import check_schema, migrate
@@ -57,6 +58,7 @@ class Runtime:
     db: Database
     queue: App
     store: Store
+    groups: GroupDesk
     queries: Queries
     signals: Signals
     runs: Runs
@@ -139,7 +141,9 @@ class Runtime:
             fetch_concurrency=settings.fetch_concurrency,
         )
         savers = [make_saver(self.checkpoints) for _ in range(settings.worker_concurrency)]
-        advancer = Advancer(self.store, self._context, savers, self.leases, pace, self.clock, self.holder)
+        advancer = Advancer(
+            self.store, self.groups, self._context, savers, self.leases, pace, self.clock, self.holder
+        )
         object.__setattr__(self, "_advance", advancer)
 
     _advance: Advancer = None  # type: ignore[assignment]
@@ -173,13 +177,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         index = make_index(settings, embedder)
         stack.callback(index.close)
         queries = Queries(db, clock)
-        store = Store(
-            db,
-            clock,
-            waker(queue),
-            check_edit=edit_checker(policy, investigator),
-            graph_version=GRAPH_VERSION,
-        )
+        check_edit = edit_checker(policy, investigator)
+        store = Store(db, clock, waker(queue), check_edit=check_edit, graph_version=GRAPH_VERSION)
         yield Runtime(
             settings=settings,
             policy=policy,
@@ -187,6 +186,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             db=db,
             queue=queue,
             store=store,
+            groups=GroupDesk(db, clock, waker(queue), check_edit=check_edit),
             queries=queries,
             signals=Signals(db, clock, lambda raw, signal_id: defer_intake(queue, signal_id, connection=raw)),
             runs=Runs(db, clock),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -109,7 +110,8 @@ async def _workspace(settings: Settings) -> Finding:
 async def _knowledge(settings: Settings) -> Finding:
     from wiring.knowledge import make_embedder, make_index
 
-    counts = await asyncio.to_thread(lambda: make_index(settings, make_embedder()).counts())
+    with contextlib.closing(make_index(settings, make_embedder(settings))) as index:
+        counts = await asyncio.to_thread(index.counts)
     return Finding("knowledge", "ok", ", ".join(f"{n} {kind}" for kind, n in counts.items()))
 
 

@@ -135,7 +135,7 @@ def _opened() -> Iterator[tuple[Index, TeamKnowledge]]:
     from wiring.knowledge import make_embedder, make_index, make_team
 
     settings = _settings()
-    index = make_index(settings, make_embedder())
+    index = make_index(settings, make_embedder(settings))
     try:
         yield index, make_team(settings)
     finally:

@@ -88,6 +88,8 @@ class Similar(Words):
     score: Score = 0.0
     outcome: str | None = None
     action: str | None = None
+    #: How many incidents with the same fingerprint it stands for, itself included.
+    times: int = 1
 
 
 class Triad(Words):
@@ -164,7 +166,8 @@ class Decision(Words):
     """One reviewer's answer to one approval.
 
     `then` goes with a rejection: stop the run that still burns money, or take the incident over by hand.
-    `payload_sha256` is the proposal the reviewer saw; None accepts the current one.
+    `payload_sha256` is the proposal the reviewer saw; None accepts the current one. `useful` is what the reviewer
+    thought of the analysis, if they said.
     """
 
     kind: DecisionKind
@@ -173,6 +176,7 @@ class Decision(Words):
     action: str | None = None
     payload_sha256: str | None = None
     then: Literal["nothing", "terminate", "take_over"] = "nothing"
+    useful: bool | None = None
 
 
 class Reviewer(Words):
@@ -201,4 +205,8 @@ class Approval(Words):
     channel: str | None = None
     comment: str = ""
     then: str = "nothing"
+    #: Whether the reviewer found the analysis useful; None: they did not say.
+    useful: bool | None = None
+    #: When its time was extended, which happens once.
+    extended_at: str | None = None
     claimed: bool = False

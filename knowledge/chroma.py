@@ -1,15 +1,17 @@
-"""Opening, losing and making again the Chroma database: every failure of it becomes `KnowledgeUnavailable`."""
+"""Opening and losing the Chroma database: every failure of it becomes `KnowledgeUnavailable`."""
 
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import urlsplit
 
 from core.errors import KnowledgeUnavailable
+from core.settings import reach_directly
+from knowledge.chroma_process import HOST
+from knowledge.chroma_server import Server
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
@@ -18,10 +20,23 @@ if TYPE_CHECKING:
 #: How far the graph is searched: above Chroma's 100, for recall among 100,000 incidents.
 EF_SEARCH = 200
 REBUILD_HINT = "`pitstop knowledge rebuild` makes it again."
+#: Chroma's client would wait for ever, and has no setting for it.
+TIMEOUT_SECONDS = 60.0
+REACH_SECONDS = 10.0
+
+Answer = TypeVar("Answer")
+
+
+class OtherEmbeddings(KnowledgeUnavailable):
+    """The vectors in the store are another model's."""
+
+
+class _Gone(KnowledgeUnavailable):
+    """Our own server went away; the next use starts another."""
 
 
 class Database:
-    """One Chroma database, in a folder (one process) or behind a server.
+    """One Chroma database, behind the server of a folder, which is started where none runs, or behind one named.
 
     Args:
         path: The folder; made when it is not there. Ignored when `url` is given.
@@ -30,17 +45,17 @@ class Database:
     """
 
     def __init__(self, *, path: Path | None, url: str | None, embedder: str) -> None:
-        if path is None and url is None:
-            raise ValueError("a folder or a server is needed")
-        self._path = path
+        self._server = Server(path) if path is not None and url is None else None
         self._url = url
+        if self._server is None and url is None:
+            raise ValueError("a folder or a server is needed")
         self._embedder = embedder
         self._client: Client | None = None
 
     @property
     def place(self) -> str:
         """Where it is, for messages."""
-        return self._url or str(self._path)
+        return str(self._server.folder) if self._server else str(self._url)
 
     def client(self) -> Client:
         """The open client. Raises: KnowledgeUnavailable."""
@@ -61,7 +76,7 @@ class Database:
             )
         made_by = (found.metadata or {}).get("embedder")
         if made_by != self._embedder:
-            raise KnowledgeUnavailable(
+            raise OtherEmbeddings(
                 f"The vector store was made with {made_by}, and the embeddings are now {self._embedder}'s.",
                 hint=REBUILD_HINT,
             )
@@ -75,57 +90,79 @@ class Database:
         with self.failures(), contextlib.suppress(NotFoundError):
             client.delete_collection(name)
 
-    def set_aside(self, stamp: str) -> Path | None:
-        """Move a folder that can't be read out of the way; where it went. Raises: KnowledgeUnavailable."""
-        self.close()
-        if self._url is not None or self._path is None or not self._path.exists():
-            return None
-        aside = self._path.with_name(f"{self._path.name}.broken-{stamp}")
+    def existing(self, name: str) -> Collection | None:
+        """A collection if it is there and of this embedder. Raises: KnowledgeUnavailable."""
+        from chromadb.errors import NotFoundError
+
+        client = self.client()
+        with self.failures(), contextlib.suppress(NotFoundError):
+            found = client.get_collection(name, embedding_function=None)
+            return found if (found.metadata or {}).get("embedder") == self._embedder else None
+        return None
+
+    def lasting(self, work: Callable[[], Answer]) -> Answer:
+        """Do `work`, which must be harmless twice, once more when our own server went away meanwhile.
+
+        Raises:
+            KnowledgeUnavailable: It went away again, or what `work` raises.
+        """
         try:
-            self._path.rename(aside)
-        except OSError as error:
-            raise KnowledgeUnavailable(
-                f"The vector store in {self._path} can't be moved aside: {error}."
-            ) from error
-        return aside
+            return work()
+        except _Gone:
+            return work()
+
+    def set_aside(self, stamp: str) -> None:
+        """Move a folder that can't be read out of the way. Raises: KnowledgeUnavailable."""
+        self._forget()
+        if self._server is not None:
+            self._server.set_aside(stamp)
 
     def close(self) -> None:
-        """Let go of the folder or the connection; the next use opens it again."""
+        """Let go of the server; the next use opens it again."""
         self._forget()
+        if self._server is not None:
+            self._server.leave()
 
     @contextlib.contextmanager
     def failures(self) -> Iterator[None]:
         """Turn what Chroma raises into KnowledgeUnavailable, and forget the client so that the next call reopens."""
+        import httpx
+        from chromadb.errors import ChromaError
+
         try:
             yield
         except _failures() as error:
             self._forget()
-            raise KnowledgeUnavailable(
-                f"The vector store at {self.place} can't be used: {type(error).__name__}: {str(error)[:300]}.",
+            said = f"{type(error).__name__}: {str(error)[:300]}"
+            if isinstance(error, ChromaError) and "expecting embedding with dimension" in str(error):
+                raise OtherEmbeddings(
+                    f"The vectors in the store at {self.place} are of another model: {said}.",
+                    hint=REBUILD_HINT,
+                ) from error
+            gone = self._server is not None and isinstance(error, httpx.TransportError)
+            raise (_Gone if gone else KnowledgeUnavailable)(
+                f"The vector store at {self.place} can't be used: {said}.",
                 hint="Check that the Chroma server runs." if self._url else REBUILD_HINT,
             ) from error
 
     def _open(self) -> Client:
         import chromadb
+        import httpx
         from chromadb.config import Settings
 
-        settings = Settings(anonymized_telemetry=False)
-        if self._url is not None:
-            address = urlsplit(self._url)
+        if self._server is not None:
+            reach_directly(HOST)
+            host, port, secure = HOST, self._server.use(), False
+        else:
+            address = urlsplit(str(self._url))
             secure = address.scheme == "https"
-            port = address.port or (443 if secure else 8000)
-            host = address.hostname or "localhost"
-            return cast("Client", chromadb.HttpClient(host=host, port=port, ssl=secure, settings=settings))
-        path = cast("Path", self._path)
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            return cast("Client", chromadb.PersistentClient(path=path, settings=settings))
-        except _failures():
-            # Chroma keeps the half-open system of a folder that failed, and would hand it out again for good.
-            from chromadb.api.shared_system_client import SharedSystemClient
-
-            SharedSystemClient._identifier_to_system.pop(str(path), None)
-            raise
+            host, port = address.hostname or "localhost", address.port or (443 if secure else 8000)
+            httpx.get(f"{self._url}/api/v2/heartbeat", timeout=REACH_SECONDS)
+        client = chromadb.HttpClient(
+            host=host, port=port, ssl=secure, settings=Settings(anonymized_telemetry=False)
+        )
+        client._server._session.timeout = httpx.Timeout(TIMEOUT_SECONDS)  # type: ignore[attr-defined]
+        return cast("Client", client)
 
     def _forget(self) -> None:
         client, self._client = self._client, None
@@ -139,4 +176,4 @@ def _failures() -> tuple[type[Exception], ...]:
     import httpx
     from chromadb.errors import ChromaError
 
-    return ChromaError, httpx.HTTPError, sqlite3.Error, OSError, ValueError
+    return ChromaError, httpx.HTTPError, OSError, ValueError

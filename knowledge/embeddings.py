@@ -1,4 +1,4 @@
-"""Sentence embeddings: all-MiniLM-L6-v2 from an installed package, or an OpenAI-compatible endpoint.
+"""Sentence embeddings: all-MiniLM-L6-v2 from an installed package, another model, or an OpenAI-compatible endpoint.
 
 sentence-transformers takes 5 to 7 seconds to import, so nothing heavy is imported before the first text.
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.errors import ConfigurationError, KnowledgeUnavailable
 
 if TYPE_CHECKING:
+    from openai import OpenAI
     from sentence_transformers import SentenceTransformer
 
 #: SHA-256 of `model.safetensors` as sentence-transformers/all-MiniLM-L6-v2 publishes it.
@@ -24,6 +25,8 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 MAX_CHARS = 2_000
 CACHED_TEXTS = 4_096
 BATCH = 64
+#: The first stable version of Azure's API that this client is used with.
+AZURE_VERSION = "2024-10-21"
 
 
 class Embedder(Protocol):
@@ -68,27 +71,26 @@ class _Cached:
         raise NotImplementedError
 
 
-class MiniLM(_Cached):
-    """all-MiniLM-L6-v2 (384 dimensions), loaded in place from its package, never from the network.
+class LocalModel(_Cached):
+    """Any sentence-transformers model, on this machine's processor.
 
     Args:
-        path: A folder holding a sentence-transformers model; None takes the packaged one.
-        sha256: What its `model.safetensors` must hash to; None skips the check (for a model of the user's own).
+        model: A folder that holds one, or a name that sentence-transformers downloads once and keeps, such as
+            `sentence-transformers/all-mpnet-base-v2`.
     """
 
-    def __init__(self, path: Path | None = None, sha256: str | None = WEIGHTS_SHA256) -> None:
+    def __init__(self, model: str) -> None:
         super().__init__()
-        self._path = path
-        self._sha256 = sha256
+        self._where = model
         self._model: SentenceTransformer | None = None
 
     @property
     def name(self) -> str:
-        return f"sentence-transformers/{self._path.name if self._path else 'all-MiniLM-L6-v2'}"
+        return f"sentence-transformers/{Path(self._where).name}"
 
     def _compute(self, texts: Sequence[str]) -> list[list[float]]:
         if self._model is None:
-            self._model = self._load()
+            self._model = self._load(self._found())
         vectors = self._model.encode(
             list(texts),
             batch_size=BATCH,
@@ -98,9 +100,10 @@ class MiniLM(_Cached):
         )
         return vectors.tolist()
 
-    def _load(self) -> SentenceTransformer:
-        path = self._path or _packaged()
-        _check_weights(path / "model.safetensors", self._sha256)
+    def _found(self) -> str:
+        return str(Path(self._where).expanduser()) if self._where.startswith("~") else self._where
+
+    def _load(self, where: str) -> SentenceTransformer:
         # OpenMP's threads spin while they wait. Where other processes want the cores too, that made one text take
         # 490 ms instead of 8 (2 cores, 3 busy processes); it is read when torch is first imported.
         os.putenv("OMP_WAIT_POLICY", "PASSIVE")
@@ -109,42 +112,89 @@ class MiniLM(_Cached):
 
         transformers_logging.disable_progress_bar()
         try:
-            return SentenceTransformer(str(path), device="cpu", local_files_only=True)
+            return SentenceTransformer(where, device="cpu", local_files_only=Path(where).is_dir())
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"The embedding model in {path} can't be loaded: {error}.") from error
+            raise ConfigurationError(
+                f"The embedding model {where} can't be loaded: {str(error)[:500]}.",
+                hint="PITSTOP_EMBEDDING_MODEL names a folder, or a model that can be downloaded.",
+            ) from error
+
+
+class MiniLM(LocalModel):
+    """all-MiniLM-L6-v2 (384 dimensions), loaded in place from its package, never from the network.
+
+    Args:
+        path: A folder holding the model; None takes the packaged one.
+        sha256: What its `model.safetensors` must hash to; None skips the check.
+    """
+
+    def __init__(self, path: Path | None = None, sha256: str | None = WEIGHTS_SHA256) -> None:
+        super().__init__(str(path or "all-MiniLM-L6-v2"))
+        self._path = path
+        self._sha256 = sha256
+
+    def _found(self) -> str:
+        path = self._path or _packaged()
+        _check_weights(path / "model.safetensors", self._sha256)
+        return str(path)
 
 
 class RemoteEmbeddings(_Cached):
-    """An OpenAI-compatible `/embeddings` endpoint.
+    """An OpenAI-compatible `/embeddings` endpoint, or Azure OpenAI's.
+
+    It speaks through langchain-openai's own client, but not through its `OpenAIEmbeddings`, which believes that the
+    vectors come in order.
 
     Args:
-        model: The model's name at that endpoint.
-        base_url: Such as `http://127.0.0.1:8000/v1`; None is OpenAI's own.
-        api_key: Sent as a bearer token; many local servers take any.
+        model: The model's name at that endpoint; Azure's deployment.
+        base_url: Such as `http://127.0.0.1:8000/v1`, or Azure's resource; None is OpenAI's own.
+        api_key: Sent as a bearer token (Azure: as `api-key`); many local servers take any.
+        azure_version: Azure's `api-version`; None is not Azure.
         timeout: Seconds for one request.
     """
 
     def __init__(
-        self, model: str, *, base_url: str | None, api_key: str | None, timeout: float = 20.0
+        self,
+        model: str,
+        *,
+        base_url: str | None,
+        api_key: str | None,
+        azure_version: str | None = None,
+        timeout: float = 20.0,
     ) -> None:
         super().__init__()
         self._model_name = model
         self._base_url = base_url
-        self._api_key = api_key
+        self._api_key = api_key or "none"
+        self._azure_version = azure_version
         self._timeout = timeout
 
     @property
     def name(self) -> str:
-        return f"openai/{self._model_name}"
+        return f"{'azure' if self._azure_version else 'openai'}/{self._model_name}"
+
+    def _client(self) -> OpenAI:
+        from openai import AzureOpenAI, OpenAI
+
+        if self._azure_version is None:
+            return OpenAI(
+                api_key=self._api_key, base_url=self._base_url, timeout=self._timeout, max_retries=1
+            )
+        return AzureOpenAI(
+            api_key=self._api_key,
+            azure_endpoint=self._base_url or "",
+            azure_deployment=self._model_name,
+            api_version=self._azure_version,
+            timeout=self._timeout,
+            max_retries=1,
+        )
 
     def _compute(self, texts: Sequence[str]) -> list[list[float]]:
         import numpy as np
-        from openai import OpenAI, OpenAIError
+        from openai import OpenAIError
 
         try:
-            with OpenAI(
-                api_key=self._api_key or "none", base_url=self._base_url, timeout=self._timeout, max_retries=1
-            ) as client:
+            with self._client() as client:
                 answers = [
                     client.embeddings.create(
                         model=self._model_name, input=list(texts[i : i + BATCH]), encoding_format="float"
@@ -153,7 +203,8 @@ class RemoteEmbeddings(_Cached):
                 ]
         except OpenAIError as error:
             raise KnowledgeUnavailable(
-                f"The embedding endpoint did not answer: {error}.", hint="Check its address and key."
+                f"The embedding endpoint did not answer: {error}.",
+                hint="Check PITSTOP_EMBEDDING_BASE_URL, PITSTOP_EMBEDDING_MODEL and the key.",
             ) from error
         rows = [item.embedding for answer in answers for item in sorted(answer.data, key=lambda d: d.index)]
         if len(rows) != len(texts):

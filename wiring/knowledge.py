@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from core.settings import Settings
-from knowledge.embeddings import Embedder, MiniLM
+from knowledge.embeddings import AZURE_VERSION, Embedder, LocalModel, MiniLM, RemoteEmbeddings
 from knowledge.imports import TeamKnowledge
 from knowledge.index import Index
 from knowledge.memory import IncidentMemory, Memory
@@ -18,19 +18,37 @@ from tools.redaction import redact
 VERIFIED = frozenset({"resolved", "terminated"})
 
 
-def make_embedder() -> Embedder:
-    """The packaged MiniLM; nothing is loaded before the first text."""
-    return MiniLM()
+def make_embedder(settings: Settings) -> Embedder:
+    """The packaged MiniLM, or what the settings name; nothing is loaded before the first text."""
+    model, base_url = settings.embedding_model, settings.embedding_base_url
+    if model is None:
+        return MiniLM()
+    if settings.embedding_api == "local":
+        return LocalModel(model)
+    azure = settings.embedding_api == "azure"
+    key = settings.azure_openai_api_key if azure else settings.openai_api_key
+    return RemoteEmbeddings(
+        model,
+        base_url=base_url,
+        api_key=key.get_secret_value() if key else None,
+        azure_version=(settings.openai_api_version or AZURE_VERSION) if azure else None,
+        timeout=settings.embedding_timeout_seconds,
+    )
 
 
 def make_index(settings: Settings, embedder: Embedder) -> Index:
-    """The vector index: Chroma's server where one is named, else a folder in the data folder."""
-    folder = None if settings.chroma_url else settings.data_dir / "chroma"
+    """The vector index: the Chroma server that is named, else one on a folder in the data folder.
+
+    Nothing is opened or started before the first use.
+
+    Raises:
+        ConfigurationError: A page is wrong.
+    """
     return Index(
         embedder,
         redact=lambda text: redact(text).text,
-        runbooks=all_pages(settings),
-        path=folder,
+        runbooks=lambda: all_pages(settings),
+        path=None if settings.chroma_url else settings.data_dir / "chroma",
         url=settings.chroma_url,
     )
 

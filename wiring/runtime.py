@@ -172,7 +172,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         stack.push_async_callback(checkpoints.close)
         connection = Connection(settings)
         model_calls = ModelCalls(db, clock)
-        embedder = make_embedder()
+        embedder = make_embedder(settings)
         investigator = make_investigator(settings, policy, embedder, model_calls)
         index = make_index(settings, embedder)
         stack.callback(index.close)

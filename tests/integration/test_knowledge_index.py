@@ -68,7 +68,7 @@ def open_index(embedder: Embedder, tmp_path: Path) -> Iterator[Open]:
         index = Index(
             embedder,
             redact=lambda text: redact(text).text,
-            runbooks=PAGES if pages is None else pages,
+            runbooks=lambda: PAGES if pages is None else pages,
             path=path or tmp_path / "data" / "chroma",
             now=lambda: NOW,
         )
@@ -120,11 +120,25 @@ def test_an_exact_key_is_found_among_many_nearer_texts(open_index: Open) -> None
 
 def test_runbooks_and_incidents_are_both_shown(open_index: Open) -> None:
     index = open_index()
-    index.put([OOM.model_copy(update={"id": f"inc_{n}"}) for n in range(5)])
+    index.put([OOM.model_copy(update={"id": f"inc_{n}", "fingerprint": f"f-{n}"}) for n in range(5)])
     found = index.search(OOM.evidence, keys={"failure_class": "driver_oom"}, limit=3)
     assert {match.kind for match in found} == {"incident", "runbook"}
     assert len(found) == 3
     assert [match.action for match in found if match.kind == "incident"] == [OOM.action] * 2
+
+
+def test_an_incident_that_came_again_is_shown_once_the_most_useful_one_with_its_number(
+    open_index: Open,
+) -> None:
+    index = open_index()
+    unproved = OOM.model_copy(update={"verified": False, "outcome": "escalated"})
+    index.put([*(unproved.model_copy(update={"id": f"inc_{n}"}) for n in range(90)), OOM, DNS])
+    index.put([DNS.model_copy(update={"id": f"imported-{n}", "fingerprint": ""}) for n in range(3)])
+    found = index.search("driver memory", keys={"fingerprint": "f-oom"}, limit=5)
+    shown = [(match.id, match.times) for match in found if match.kind == "incident"]
+    assert shown[0] == ("inc_oom", 91)
+    assert len(shown) == 2, "the three without a fingerprint say the same as DNS"
+    assert shown[1][1] == 1
 
 
 def test_of_equal_texts_the_verified_and_the_younger_one_wins(open_index: Open) -> None:
@@ -137,7 +151,10 @@ def test_of_equal_texts_the_verified_and_the_younger_one_wins(open_index: Open) 
         "rejected": {"outcome": "rejected", "verified": False},
     }
     same = {"evidence": "", "action": None, "note": ""}
-    index.put([OOM.model_copy(update={**same, **change, "id": id}) for id, change in changes.items()])
+    index.put(
+        OOM.model_copy(update={**same, **change, "id": id, "fingerprint": f"f-{id}", "note": id})
+        for id, change in changes.items()
+    )
     assert ids(index, OOM.root_cause) == ["young", "unproved", "old", "rejected"]
 
 
@@ -171,6 +188,18 @@ def test_pages_that_changed_replace_those_in_the_index(open_index: Open) -> None
     index = open_index(pages=[ours])
     assert index.counts()["runbooks"] == 2
     assert ids(index, "certificate", kind="runbook", failure_class="tls_failure") == ["ours"]
+
+
+def test_a_page_added_by_another_process_is_kept(open_index: Open) -> None:
+    pages = list(PAGES)
+    server, command = open_index(pages=pages), open_index(pages=pages)
+    assert server.counts()["runbooks"] == 2
+    pages.append(Runbook(id="ours", title="Our gate", classes=["tls_failure"], text="Call the gatekeeper."))
+    added = open_index(pages=pages)
+    assert added.counts()["runbooks"] == 3
+    for index in (server, command):
+        assert "ours" in ids(index, "gatekeeper", kind="runbook")
+    assert added.counts()["runbooks"] == 3
 
 
 def test_secrets_do_not_enter(open_index: Open, tmp_path: Path) -> None:
@@ -246,7 +275,9 @@ def test_vectors_of_another_model_are_refused_until_the_index_is_made_again(
     index = open_index()
     index.put([OOM])
     index.close()
-    other = Index(Renamed(), redact=str, runbooks=PAGES, path=tmp_path / "data" / "chroma", now=lambda: NOW)
+    other = Index(
+        Renamed(), redact=str, runbooks=lambda: PAGES, path=tmp_path / "data" / "chroma", now=lambda: NOW
+    )
     try:
         with pytest.raises(KnowledgeUnavailable, match="all-MiniLM-L6-v2"):
             other.search("anything", keys={})

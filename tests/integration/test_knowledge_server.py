@@ -59,7 +59,7 @@ def test_two_clients_share_one_index_and_both_say_when_it_is_away(
 ) -> None:
     url, process = server
     embedder = MiniLM()
-    writer, reader = (Index(embedder, redact=str, runbooks=PAGES, url=url) for _ in range(2))
+    writer, reader = (Index(embedder, redact=str, runbooks=lambda: PAGES, url=url) for _ in range(2))
     assert reader.counts() == {"incidents": 0, "runbooks": 1}
     assert writer.put([DNS]) == 1
     keys = {"fingerprint": "f1", "failure_class": "dns_failure"}

@@ -21,6 +21,7 @@ from sandbox.engine import Engine
 from sandbox.faults import Faults
 from sandbox.gate import Gate
 from sandbox.journal import Journal
+from sandbox.outage import Outages
 from sandbox.presentation import Presentation
 from sandbox.refusal import Refusal
 from sandbox.stage import Stage
@@ -60,6 +61,7 @@ def create_sandbox(
     engine.on_started.append(webhooks.run_started)
     engine.on_ended.append(webhooks.run_ended)
     engine.on_task_failed.append(webhooks.task_failed)
+    stage = Stage(workspace, engine, scenarios)
     box = Box(
         token=token,
         workspace=workspace,
@@ -68,7 +70,8 @@ def create_sandbox(
         presentation=Presentation(workspace),
         webhooks=webhooks,
         faults=Faults(),
-        stage=Stage(workspace, engine, scenarios),
+        stage=stage,
+        outages=Outages(workspace, stage),
     )
     app = Starlette(
         routes=_routes(),

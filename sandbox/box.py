@@ -9,6 +9,7 @@ from starlette.requests import Request
 from sandbox.engine import Engine
 from sandbox.faults import Faults
 from sandbox.journal import Journal
+from sandbox.outage import Outages
 from sandbox.presentation import Presentation
 from sandbox.stage import Stage
 from sandbox.webhooks import Webhooks
@@ -27,6 +28,7 @@ class Box:
     webhooks: Webhooks
     faults: Faults
     stage: Stage
+    outages: Outages
 
 
 def box_of(request: Request) -> Box:

@@ -16,13 +16,14 @@ _SIZE = re.compile(r"(-?\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)
 class Situation:
     """What an execution of a task finds: the run's parameters, its cluster's specification (a Clusters API
     `new_cluster`), the timeouts that bind it (seconds, 0 for none), the scenario seconds since the scenario was
-    started, and the names of the jobs that have succeeded since then."""
+    started, the names of the jobs that have succeeded since then, and the outages that go on."""
 
     parameters: dict[str, str]
     cluster: dict[str, Any]
     timeouts: tuple[int, ...] = ()
     seconds: float = 0.0
     succeeded_jobs: frozenset[str] = frozenset()
+    outages: frozenset[str] = frozenset()
 
 
 def holds(conditions: Conditions, situation: Situation) -> bool:
@@ -47,6 +48,8 @@ def holds(conditions: Conditions, situation: Situation) -> bool:
         checks.append(conditions.job_succeeded in situation.succeeded_jobs)
     if conditions.after_seconds is not None:
         checks.append(situation.seconds >= conditions.after_seconds)
+    if conditions.outage_over is not None:
+        checks.append(conditions.outage_over not in situation.outages)
     return all(checks)
 
 

@@ -26,6 +26,14 @@ class Control:
         """Start a scenario (`clock_speed`, `webhook` override its own): job_id, run_id, jobs by name, expect."""
         return self._call("POST", f"/scenarios/{name}/start", options)
 
+    def begin_outage(self, name: str, *, jobs: int = 40, runs: int = 300) -> Json:
+        """Let an outage begin, by which this many runs of this many jobs fail: `job_ids`, `run_ids`."""
+        return self._call("POST", f"/outages/{name}/start", {"jobs": jobs, "runs": runs})
+
+    def end_outage(self, name: str) -> bool:
+        """Let it be over; False when it was not going on."""
+        return bool(self._call("POST", f"/outages/{name}/end")["ended"])
+
     def actions(self, **filters: Any) -> list[Json]:
         """The changes that took effect, oldest first; filters: kind, by, job_id, run_id."""
         return self._call("GET", "/record", params=filters)["actions"]

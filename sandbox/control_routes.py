@@ -30,6 +30,15 @@ class StartOptions(BaseModel):
     webhook: WebhookMode | None = None
 
 
+class OutageSize(BaseModel):
+    """How many jobs an outage hits, and how many of their runs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: int = Field(default=40, ge=1, le=1000)
+    runs: int = Field(default=300, ge=1, le=10_000)
+
+
 class Advance(BaseModel):
     """Move the clock by real `seconds`, or as far as the run `until_run` has ended."""
 
@@ -74,6 +83,18 @@ async def start(request: Request) -> JSONResponse:
             "expect": play.scenario.expect.model_dump(),
         }
     )
+
+
+async def begin_outage(request: Request) -> JSONResponse:
+    """POST outages/NAME/start: the ids of the jobs that it hits and of the runs that fail by it."""
+    size = _read(OutageSize, await body_of(request))
+    jobs, run_ids = box_of(request).outages.begin(request.path_params["name"], jobs=size.jobs, runs=size.runs)
+    return JSONResponse({"job_ids": [job.job_id for job in jobs], "run_ids": run_ids})
+
+
+async def end_outage(request: Request) -> JSONResponse:
+    """POST outages/NAME/end: it is over; `ended` is false when it was not going on."""
+    return JSONResponse({"ended": box_of(request).outages.end(request.path_params["name"])})
 
 
 async def record(request: Request) -> JSONResponse:
@@ -166,6 +187,8 @@ def routes() -> list[Route]:
         Route(f"{base}/health", health, methods=["GET"]),
         Route(f"{base}/scenarios", scenarios, methods=["GET"]),
         Route(f"{base}/scenarios/{{name}}/start", start, methods=["POST"]),
+        Route(f"{base}/outages/{{name}}/start", begin_outage, methods=["POST"]),
+        Route(f"{base}/outages/{{name}}/end", end_outage, methods=["POST"]),
         Route(f"{base}/record", record, methods=["GET"]),
         Route(f"{base}/requests", requests, methods=["GET"]),
         Route(f"{base}/faults", faults, methods=["GET", "POST", "DELETE"]),

@@ -65,6 +65,7 @@ must:
     num_workers: 4                     # at least (autoscale: its max_workers)
     timeout_seconds: 3600              # the task's or the job's timeout is at least this, or there is none
     job_succeeded: make_customers      # a run of this other job ended well after the scenario was started
+    outage_over: storage_endpoint      # this outage (`sandbox.outage`) does not go on
     after_seconds: 120                 # the attempt starts at least this long after the scenario was started
 """
 

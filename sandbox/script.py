@@ -54,6 +54,7 @@ class Conditions(Part):
     timeout_seconds: int | None = None
     job_succeeded: str | None = None
     after_seconds: float | None = None
+    outage_over: str | None = None
 
 
 class Attempt(Part):

@@ -54,7 +54,7 @@ class Stage:
         self.plays.append(play)
         self._place_files(scenario)
         for script in (*scenario.other_jobs, scenario):
-            job = self._create_job(script, play)
+            job = self.create_job(script, play)
             play.job_ids.append(job.job_id)
         job = self.workspace.jobs[play.job_ids[-1]]
         run = self.engine.start(
@@ -87,7 +87,8 @@ class Stage:
             raise NotFound(f"There is no scenario {name!r}.")
         return load_scenario(self.directory / name)
 
-    def _create_job(self, script: JobScript, play: Play) -> Job:
+    def create_job(self, script: JobScript, play: Play) -> Job:
+        """Make a job with its past; `play` says which scenario's files its tasks leave behind."""
         settings = copy.deepcopy(script.job)
         settings.setdefault("webhook_notifications", {"on_failure": [{"id": DESTINATION}]})
         now = self.workspace.timeline.now

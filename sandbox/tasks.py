@@ -165,6 +165,7 @@ class Tasks:
             timeouts=limits,
             seconds=(self.timeline.now - since) / 1000 * speed,
             succeeded_jobs=self.workspace.succeeded_jobs(since),
+            outages=frozenset(self.workspace.outages),
         )
 
     def _play_cluster_events(self, run: Run, task_run: TaskRun, attempt: Attempt, now: int) -> None:

@@ -71,6 +71,8 @@ class Workspace:
         self.files = Files()
         #: Idempotency token -> run id, for run-now and submit.
         self.tokens: dict[str, int] = {}
+        #: Names of the outages that go on.
+        self.outages: set[str] = set()
 
     def new_id(self) -> int:
         """A fresh id for a job, run or repair; later ones are greater."""

@@ -15,34 +15,42 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 from urllib.parse import unquote
 
-from tools.injection_rules import AGENT_WORDS, FIRST_ENCODED, FOREIGN, LETTERS, MARKUP, ORDERS, TRIGGERS, WEAK
-from tools.log_reader.scan import FastScanner, Scanner, SlowScanner
+from tools.injection_disguises import FOREIGN, LETTERS, MARKUP
+from tools.injection_rules import AGENT_WORDS, ORDERS, WEAK
+from tools.injection_scan import Place, places, worth_compiling
 
 Kind = Literal["order", "markup", "tool_call", "hidden", "encoded"]
 
-#: Weak hints count together when they stand this close, in characters.
-_NEAR = 250
+#: Weak hints count together when they stand this close, in characters, on one line.
+_NEAR = 200
 _ENOUGH = 0.9
 _MAX_FINDINGS = 20
 _SHOWN = 200
-#: Shorter texts are examined whole; longer ones where a trigger stands, in pieces of at most `_LONGEST`.
-_SHORT = 2000
-_LONGEST = 8000
+#: While scanning does not pay, sources are examined whole in pieces of so many bytes.
+_PIECE = 4000
+#: So much of a source, in bytes, is collected before it is scanned.
+_BLOCK = 1 << 20
+#: The end of a block that is scanned again with the next: what begins in one block may end in the other.
+_OVERLAP = 1000
+#: So many different places of one source are examined; a log of nothing else need not be read to its end.
+_MAX_PLACES = 20_000
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef]"
 )
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
-_SPACED = re.compile(r"(?<![A-Za-z])(?:[A-Za-z][ ._*-]){5,}[A-Za-z](?![A-Za-z])")
+_SPACED = re.compile(r"(?<![A-Za-z])(?:[A-Za-z][ ._*-]{1,3}){5,}[A-Za-z](?![A-Za-z])")
 _SQUEEZED = re.compile(
-    r"(?:ignore|disregard|forget)(?:all|any|the|your|every|of){0,3}(?:previous|prior|above|earlier|system)\w{0,20}(?:instruction|prompt|rule|directive)"
+    r"(?:ignore|disregard|forget)(?:all|any|the|your|every|of|previous|prior|above|earlier|system){0,5}(?:instruction|prompt|rule|directive|polic)"
 )
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,4000}={0,2}")
-_HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){16,2000}(?![0-9a-fA-F])")
-_ESCAPED = re.compile(r"(?:\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|%[0-9a-fA-F]{2}|&#x?[0-9a-fA-F]{2,6};){6,}")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,8000}={0,2}")
+_HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){16,4000}(?![0-9a-fA-F])")
+_ESCAPED = re.compile(r"(?:\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}){6,}")
+_PERCENT = re.compile(r"[^\s%]{0,200}(?:%[0-9a-fA-F]{2}[^\s%]{0,200}){3,400}")
+_PLUS = re.compile(r"(?:[A-Za-z,.]{1,20}\+){3,40}[A-Za-z]{1,20}")
+_DIGITS = re.compile(r"\d+")
 _LEET = str.maketrans("013457@$!|", "oieastasil")
 
 
@@ -58,42 +66,70 @@ class Finding:
 
 def suspected(text: str) -> list[Finding]:
     """The passages of a text that look like orders to a model or an agent; empty for an ordinary text."""
-    findings: dict[tuple[int, str], Finding] = {}
-    for line, passage, only_encoded in _passages(text):
+    watch = Watch()
+    watch.feed(text.encode("utf-8", "surrogatepass"))
+    return watch.finish()
+
+
+class Watch:
+    """Looks for orders in a source as it streams by: every byte of it, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._findings: dict[tuple[int, str], Finding] = {}
+        self._examined: set[int] = set()
+        self._block = bytearray()
+        self._line = 1
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes of the source: text in UTF-8, cut anywhere."""
+        if len(self._findings) >= _MAX_FINDINGS:
+            return
+        self._block += data
+        if len(self._block) >= _BLOCK:
+            self._scan(keep=_OVERLAP)
+
+    def finish(self) -> list[Finding]:
+        """What was found, in order. The source has ended."""
+        if self._block and len(self._findings) < _MAX_FINDINGS:
+            self._scan(keep=0)
+        self._block.clear()
+        return sorted(self._findings.values(), key=lambda found: (found.line, -found.score))[:_MAX_FINDINGS]
+
+    def examine(self, passage: str, line: int = 1, *, only_encoded: bool = False) -> None:
+        """Look at a passage that begins in this line."""
+        key = hash((_DIGITS.sub("0", passage) if not only_encoded else passage, only_encoded))
+        if key in self._examined or len(self._examined) >= _MAX_PLACES:
+            return
+        self._examined.add(key)
         for finding in _encoded(passage, line) if only_encoded else _examine(passage, line):
-            findings.setdefault((finding.line, finding.kind), finding)
-        if len(findings) >= _MAX_FINDINGS:
-            break
-    return sorted(findings.values(), key=lambda finding: (finding.line, -finding.score))
+            self._findings.setdefault((finding.line, finding.kind), finding)
+
+    def _scan(self, keep: int) -> None:
+        data = bytes(self._block)
+        for place in places(data) if worth_compiling(len(data)) else _pieces(data):
+            self._examine_place(data, place)
+            if len(self._findings) >= _MAX_FINDINGS:
+                break
+        begin = len(data) - keep if keep else len(data)
+        self._line += data.count(b"\n", 0, begin)
+        self._block = bytearray(data[begin:])
+
+    def _examine_place(self, data: bytes, place: Place) -> None:
+        passage = data[place.start : place.end].decode("utf-8", "replace")
+        line = self._line + data.count(b"\n", 0, place.start)
+        self.examine(passage, line, only_encoded=place.encoded)
 
 
-def _passages(text: str) -> Iterator[tuple[int, str, bool]]:
-    """The parts of a text that are worth examining: first line, text, and whether only encodings matter in it."""
-    if len(text) <= _SHORT:
-        yield 1, text, False
-        return
-    hits = _scanner().scan(text.encode("utf-8", "surrogatepass"))
-    encoded: dict[int, bool] = {}
-    for line, signal in zip(hits.lines(hits.start), hits.signal, strict=True):
-        encoded[line] = encoded.get(line, True) and signal in (FIRST_ENCODED, FIRST_ENCODED + 1)
-    lines = text.split("\n")
-    done = 0
-    for line, only_encoded in encoded.items():
-        if line < done:
-            continue
-        first = line if only_encoded else max(done, line - 1)
-        done = line + (1 if only_encoded else 3)
-        passage = "\n".join(lines[first:done])
-        for start in range(0, len(passage), _LONGEST - 500):
-            yield first + 1 + passage.count("\n", 0, start), passage[start : start + _LONGEST], only_encoded
-
-
-@cache
-def _scanner() -> Scanner:
-    try:
-        return FastScanner(TRIGGERS)
-    except ImportError:
-        return SlowScanner(TRIGGERS)
+def _pieces(data: bytes) -> Iterator[Place]:
+    """All of a short source, in pieces that overlap."""
+    start = 0
+    while start < len(data):
+        end = start + _PIECE
+        end = data.rfind(b"\n", start + _PIECE // 2, end) + 1 or end
+        yield Place(start, min(end, len(data)), False)
+        if end >= len(data):
+            return
+        start = max(start + 1, data.rfind(b"\n", start, end - _OVERLAP // 2) + 1, end - _OVERLAP)
 
 
 def _examine(passage: str, line: int) -> Iterator[Finding]:
@@ -102,8 +138,9 @@ def _examine(passage: str, line: int) -> Iterator[Finding]:
     hidden = _unhidden(passage)
     if hidden != plain:
         yield from _matches(hidden, line, "hidden")
-    if _SPACED.search(passage) and _SQUEEZED.search(re.sub(r"[^a-z]", "", passage.lower())):
-        yield Finding("hidden", line, _shown(passage, 0), 0.9)
+    for number, said in enumerate(passage.split("\n"), line):
+        if _SPACED.search(said) and _SQUEEZED.search(re.sub(r"[^a-z]", "", said.lower())):
+            yield Finding("hidden", number, _shown(said, 0), 0.9)
     tagged = "".join(chr(ord(c) - 0xE0000) for run in _TAGS.findall(passage) for c in run)
     if tagged:
         yield Finding("hidden", line, tagged[:_SHOWN], 1.0)
@@ -111,26 +148,32 @@ def _examine(passage: str, line: int) -> Iterator[Finding]:
 
 
 def _encoded(passage: str, line: int) -> Iterator[Finding]:
-    for decoded in _decoded(passage):
-        yield from _matches(_plain(decoded), line, "encoded")
+    for at, decoded in _decoded(passage):
+        yield from _matches(_plain(decoded), line + passage.count("\n", 0, at), "encoded")
 
 
 def _matches(text: str, line: int, kind: Kind | None) -> Iterator[Finding]:
     """Findings of the rules; `kind` replaces the rules' own where the text had to be uncovered first."""
-    hints: list[tuple[int, float, str]] = []
+    hints: list[tuple[int, float]] = []
     for rule_kind, score, pattern in (*ORDERS, *FOREIGN, *MARKUP):
-        for match in pattern.finditer(text):
-            number = line + text.count("\n", 0, match.start())
-            yield Finding(kind or rule_kind, number, _shown(text, match.start()), score)
-            break
-    for score, pattern in WEAK:
         match = pattern.search(text)
         if match:
-            hints.append((match.start(), score, pattern.pattern))
-    close = [score for at, score, _ in hints if abs(at - hints[0][0]) <= _NEAR] if hints else []
-    if sum(close) >= _ENOUGH and len(close) > 2 and AGENT_WORDS.search(text):
-        at = min(at for at, _, _ in hints)
-        yield Finding(kind or "order", line + text.count("\n", 0, at), _shown(text, at), min(0.9, sum(close)))
+            number = line + text.count("\n", 0, match.start())
+            yield Finding(kind or rule_kind, number, _shown(text, match.start()), score)
+    for hint in WEAK:
+        match = hint.pattern.search(text)
+        if match:
+            hints.append((match.start(), hint.score))
+    close = [(at, score) for at, score in hints if _near(text, at, hints[0][0])] if hints else []
+    together = sum(score for _, score in close)
+    if together >= _ENOUGH and len(close) > 2 and AGENT_WORDS.search(text):
+        at = min(at for at, _ in close)
+        yield Finding(kind or "order", line + text.count("\n", 0, at), _shown(text, at), min(0.9, together))
+
+
+def _near(text: str, one: int, other: int) -> bool:
+    first, last = sorted((one, other))
+    return last - first <= _NEAR and "\n" not in text[first:last]
 
 
 def _shown(text: str, at: int) -> str:
@@ -148,33 +191,33 @@ def _unhidden(text: str) -> str:
     bare = "".join(c for c in bare if not unicodedata.combining(c))
     bare = _SPACED.sub(lambda m: re.sub(r"[ ._*-]", "", m.group()), bare)
     return re.sub(
-        r"\b(?=\w*[a-zA-Z])(?=\w*[013457@$!|])[\w@$!|]{4,}", lambda m: m.group().translate(_LEET), bare
+        r"\b(?=\w*[a-zA-Z])(?=\w*[013457@$!|])[\w@$!|]{3,}", lambda m: m.group().translate(_LEET), bare
     )
 
 
-def _decoded(text: str) -> Iterator[str]:
-    """What the encoded parts of a text say, where they say something readable."""
+def _decoded(text: str) -> Iterator[tuple[int, str]]:
+    """What the encoded parts of a text say, where they say something readable; each with where it stands."""
     for match in _BASE64.finditer(text):
         raw = match.group()
         padded = raw.replace("-", "+").replace("_", "/").rstrip("=")
         try:
-            yield from _readable(base64.b64decode(padded + "=" * (-len(padded) % 4), validate=True))
+            decoded = base64.b64decode(padded[: len(padded) - (len(padded) % 4 == 1)] + "==", validate=False)
         except (binascii.Error, ValueError):
             continue
+        yield from ((match.start(), said) for said in _readable(decoded))
     for match in _HEX.finditer(text):
-        yield from _readable(bytes.fromhex(match.group()))
+        yield from ((match.start(), said) for said in _readable(bytes.fromhex(match.group())))
     for match in _ESCAPED.finditer(text):
-        raw = match.group()
-        if raw.startswith("\\"):
-            yield re.sub(
-                r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})", lambda m: chr(int(m[1] or m[2], 16)), raw
-            )
+        letter = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
+        yield match.start(), letter.sub(lambda m: chr(int(m[1] or m[2], 16)), match.group())
     if "%" in text:
-        yield from (unquote(part) for part in re.findall(r"\S*(?:%[0-9a-fA-F]{2}\S*){3,}", text))
+        yield from ((m.start(), unquote(m.group())) for m in _PERCENT.finditer(text))
+    if "+" in text:
+        yield from ((m.start(), m.group().replace("+", " ")) for m in _PLUS.finditer(text))
     if "&#" in text or "&lt;" in text:
-        yield html.unescape(text)
-    if re.search(r"vtaber|qvfertneq|vafgehpgvba", text, re.IGNORECASE):
-        yield codecs.decode(text, "rot13")
+        yield 0, html.unescape(text)
+    if re.search(r"vtaber|qvfertneq|vafgehpgvba|nccebir|cerivbhf", text, re.IGNORECASE):
+        yield 0, codecs.decode(text, "rot13")
 
 
 def _readable(data: bytes) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,20 +11,17 @@ from knowledge.catalogue import UNKNOWN, Catalogue, FailureClass
 from tools.diagnosis import confidence, words
 from tools.diagnosis.case import Case
 from tools.diagnosis.cause import facts_of, sentence, where
-from tools.diagnosis.evidence import combined, evidence_of
+from tools.diagnosis.evidence import evidence_of
 from tools.diagnosis.matcher import Matcher
+from tools.diagnosis.orders import gives_orders
 from tools.diagnosis.ranking import Candidate, rank
 from tools.diagnosis.units import Unit, last_words, units_of
-from tools.injection import suspected
 from tools.redaction import redact
 
 RUN_TOO_LONG = "run_too_long"
 #: Below this score nothing is recognised.
 _FLOOR = 0.04
 _UNKNOWN_CONFIDENCE = 0.2
-_DIGITS = re.compile(r"\d+")
-#: So much of a case, in characters, is looked at for orders.
-_LOOKED_AT = 40_000
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,7 @@ class Engine:
             confidence=sure,
             fingerprint=fingerprint,
             secrets_redacted=count,
-            injection_suspected=_orders(case, combined(shown)),
+            injection_suspected=gives_orders(case),
             task_keys=task_keys,
             facts={name: redact(value).text for name, value in facts.items()},
         )
@@ -209,20 +205,3 @@ def _fingerprint(failure_class: FailureClass, leading: Unit | None, case: Case) 
         return leading.block.fingerprint
     found = next((r.fingerprint for r in case.readings if r.fingerprint), "")
     return found or hashlib.sha256(failure_class.name.encode()).hexdigest()[:16]
-
-
-def _orders(case: Case, shown: str) -> bool:
-    """Whether any text of the case gives orders to whoever reads it."""
-    texts = [shown, case.hint]
-    for reading in case.readings:
-        texts += ["\n".join(line.text for line in lines) for lines in (reading.head, reading.tail)]
-        texts += [block.text for block in reading.blocks]
-    distinct = {_DIGITS.sub("0", text): text for text in texts if text}
-    room = _LOOKED_AT
-    for text in distinct.values():
-        if room <= 0:
-            break
-        if suspected(text[:room]):
-            return True
-        room -= len(text)
-    return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from core.incident import Evidence
 from tools.diagnosis.ranking import Candidate
@@ -120,8 +120,3 @@ def cut(text: str) -> str:
         return text
     head = CHARS * 2 // 3
     return f"{text[:head]}\n[...]\n{text[-(CHARS - head - 7) :]}"
-
-
-def combined(evidence: Iterable[Evidence]) -> str:
-    """All ranges as one text."""
-    return "\n".join(e.text for e in evidence)

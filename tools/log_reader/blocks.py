@@ -99,3 +99,5 @@ class Reading:
     head: list[Line] = field(default_factory=list)
     tail: list[Line] = field(default_factory=list)
     templates: dict[str, int] = field(default_factory=dict)
+    #: A line of it gives orders to whoever reads it (see `tools.injection`); False where nobody looked.
+    orders: bool = False

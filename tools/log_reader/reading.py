@@ -30,19 +30,23 @@ _WEIGHTY = 0.35
 __all__ = ["primary", "read_path", "read_stream", "read_text"]
 
 
-def read_text(text: str, source: str, *, good: Templates | None = None) -> Reading:
+def read_text(text: str, source: str, *, good: Templates | None = None, watch: bool = True) -> Reading:
     """Read a text that is already in memory. See `read_stream`."""
-    return read_stream(io.BytesIO(text.encode("utf-8", "surrogatepass")), source, good=good)
+    return read_stream(io.BytesIO(text.encode("utf-8", "surrogatepass")), source, good=good, watch=watch)
 
 
-def read_path(path: Path | str, source: str | None = None, *, good: Templates | None = None) -> Reading:
+def read_path(
+    path: Path | str, source: str | None = None, *, good: Templates | None = None, watch: bool = True
+) -> Reading:
     """Read a file; `source` defaults to its name. See `read_stream`. Raises OSError."""
     path = Path(path)
     with path.open("rb", buffering=0) as stream:
-        return read_stream(stream, source or path.name, good=good)  # type: ignore[arg-type]
+        return read_stream(stream, source or path.name, good=good, watch=watch)  # type: ignore[arg-type]
 
 
-def read_stream(stream: BinaryIO, source: str, *, good: Templates | None = None) -> Reading:
+def read_stream(
+    stream: BinaryIO, source: str, *, good: Templates | None = None, watch: bool = True
+) -> Reading:
     """Read a log of any size and encoding from a binary stream, plain, gzip or zstd, in one pass.
 
     Args:
@@ -50,14 +54,21 @@ def read_stream(stream: BinaryIO, source: str, *, good: Templates | None = None)
             where it breaks.
         source: The name that lines and blocks are cited under.
         good: The templates of a good run's log; what also stood there weighs less.
+        watch: Whether to look, in every line, for orders to whoever reads the log.
 
     Raises:
         OSError: The stream can't be read.
     """
-    collector = Collector()
+    from tools.injection import Watch
+
+    collector, watching = Collector(), Watch() if watch else None
     for chunk in chunks(stream):
         collector.feed(chunk, scanner_for(len(chunk)).scan(chunk))
-    return _reading(collector.finish(), source, good)
+        if watching is not None:
+            watching.feed(chunk)
+    reading = _reading(collector.finish(), source, good)
+    reading.orders = bool(watching and watching.finish())
+    return reading
 
 
 def _reading(collected: Collected, source: str, good: Templates | None) -> Reading:

@@ -19,7 +19,10 @@ _STDIN = "-"
 
 def diagnose(
     paths: Annotated[
-        list[str], typer.Argument(help="Logs, run.json files, folders holding them, or - for a log on stdin.")
+        list[str],
+        typer.Argument(
+            help="Logs, run.json files, screenshots, folders holding these, or - for a log on stdin."
+        ),
     ],
     jsonl: Annotated[bool, typer.Option("--jsonl", "--json", help="Print one JSON object a line.")] = False,
     good_log: Annotated[
@@ -55,8 +58,11 @@ class Diagnoser:
         from knowledge.runbooks import load_runbooks
         from tools.diagnosis import Engine
         from tools.diagnosis.files import good_templates
+        from tools.ocr import PictureReader, Vocabulary
 
-        self._engine: Engine = Engine(load_catalogue(load_settings().catalogue_dir))
+        settings = load_settings()
+        self._engine: Engine = Engine(load_catalogue(settings.catalogue_dir))
+        self._pictures = PictureReader.of(settings, Vocabulary.of(self._engine.catalogue))
         self._runbooks: list[Runbook] = load_runbooks()
         self._good: Templates | None = good_templates(good_log) if good_log else None
 
@@ -106,7 +112,7 @@ class Diagnoser:
             return case_of_stream(sys.stdin.buffer, good=self._good)
         if not Path(path).exists():
             raise InvalidInput(f"{path} does not exist.")
-        return case_of_path(Path(path), good=self._good)
+        return case_of_path(Path(path), good=self._good, pictures=self._pictures)
 
     def _runbook(self, failure_class: str) -> "Runbook | None":
         wanted = self._engine.catalogue.get(failure_class).runbook

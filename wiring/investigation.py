@@ -12,6 +12,7 @@ from store.decisions import CheckEdit, Subject
 from store.model_calls import ModelCalls
 from tools.diagnosis import Engine
 from tools.investigator import Investigator
+from tools.ocr import PictureReader, Vocabulary
 from wiring.model import make_consultation
 
 
@@ -25,6 +26,11 @@ def make_investigator(
     """
     engine = Engine(load_catalogue(settings.catalogue_dir))
     return Investigator(engine, embedder.embed, make_consultation(settings, policy, engine.catalogue, calls))
+
+
+def make_pictures(settings: Settings) -> PictureReader:
+    """The reader of screenshots for these settings."""
+    return PictureReader.of(settings, Vocabulary.of(load_catalogue(settings.catalogue_dir)))
 
 
 def edit_checker(policy: Policy, investigator: Investigator) -> CheckEdit:

@@ -37,10 +37,11 @@ from store.tokens import Tokens
 from tools.actions import DatabricksActions
 from tools.databricks import Connection, Workspace
 from tools.investigator import Investigator
+from tools.ocr import PictureReader
 from tools.reliability import Reliability
 from wiring.advance import Advancer, Pace
 from wiring.holding import holding
-from wiring.investigation import edit_checker, make_investigator
+from wiring.investigation import edit_checker, make_investigator, make_pictures
 from wiring.knowledge import make_embedder, make_index, make_memory
 from wiring.queue import build_queue, defer_intake, waker
 
@@ -70,6 +71,7 @@ class Runtime:
     workspace: Workspace
     actions: DatabricksActions
     investigator: Investigator
+    pictures: PictureReader
     memory: Memory
     checkpoints: Pool
     #: This process, as lease rows name it.
@@ -198,6 +200,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             workspace=Workspace(connection),
             actions=DatabricksActions(connection),
             investigator=investigator,
+            pictures=make_pictures(settings),
             memory=make_memory(index, queries),
             checkpoints=checkpoints,
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",

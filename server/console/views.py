@@ -11,7 +11,7 @@ from core.actions import Proposal
 from core.errors import PitstopError
 from core.incident import FINISHED, ApprovalStatus, Category, Decision, DecisionKind, Status
 from server import story
-from server.attachments import read_attachment
+from server.attachments import keep_attachment
 from server.console import incident_page, proposals
 from server.console.pages import render
 from server.console.visitors import SIGN_IN, Form, Reader, SessionsDep, reviewer
@@ -140,14 +140,13 @@ def _read_decision(proposal: Proposal, form: dict[str, str]) -> Decision:
 async def attach(
     incident_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, form: Form
 ) -> Response:
-    """Attach a text."""
+    """Attach a log or a screenshot."""
     file = form.get("file")
     try:
         caller = at_least("approver", reviewer(visitor))
         if not isinstance(file, UploadFile):
             raise ProblemError(422, "Invalid input", "The form holds no file.")
-        name, body = read_attachment(file.filename or "", await file.read())
-        await runtime.store.attach(incident_id, name, body, by=caller.name)
+        await keep_attachment(runtime, incident_id, file.filename or "", await file.read(), caller)
     except (PitstopError, ProblemError) as error:
         problem, _ = from_exception(error)
         return await _incident_page(runtime, visitor, sessions, incident_id, problem)

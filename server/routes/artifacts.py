@@ -7,7 +7,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from core.errors import NotFound
 from server import story
-from server.attachments import read_attachment
+from server.attachments import keep_attachment
 from server.deps import Approver, RuntimeDep, Viewer
 from server.guards import MAX_ATTACHMENT_BODY
 from server.problems import documented
@@ -37,10 +37,8 @@ async def get_artifact(incident_id: str, artifact_id: str, runtime: RuntimeDep, 
 async def attach(
     incident_id: str, file: Annotated[UploadFile, ...], runtime: RuntimeDep, caller: Approver
 ) -> story.ArtifactOut:
-    """Attach a log or a text (`.log`, `.txt`); it is redacted before it is kept."""
-    await runtime.store.incident(incident_id)
-    name, text = read_attachment(file.filename or "", await file.read())
-    kept = await runtime.store.attach(incident_id, name, text, by=caller.name)
+    """Attach a log (`.log`, `.txt`) or a screenshot (`.png`, `.jpg`); its text is redacted and kept, a picture is not."""
+    kept = await keep_attachment(runtime, incident_id, file.filename or "", await file.read(), caller)
     return story.ArtifactOut.model_validate(kept.model_dump())
 
 

@@ -326,7 +326,8 @@ async def test_care_of_an_incident(box: Box) -> None:
     refused = await browser.post(
         f"{base}/attachments", data=form, files={"file": ("a.png", b"\x89PNG\r\n\x1a\n")}
     )
-    assert refused.status_code == 415
+    assert refused.status_code == 422
+    assert "damaged" in refused.text
     await browser.post(f"{base}/close", data=form)
     assert (await box.runtime.store.incident(incident_id)).status == "closed"
     assert (await browser.post(f"{base}/close", data=form)).status_code == 409

@@ -14,6 +14,7 @@ from core.settings import Settings
 from sandbox.process import SandboxProcess
 from tests.incident_stories import a_run, ask, tell
 from tests.integration.test_api_access import a_problem
+from tests.screenshots import LOOKS, screenshot
 from tests.server_box import HOOK, Box, opened, served
 
 
@@ -221,12 +222,27 @@ async def test_an_attached_log_is_redacted_before_it_is_kept(box: Box) -> None:
     story = (await anna.get(f"/api/v1/incidents/{incident_id}")).json()
     assert [a["name"] for a in story["attachments"]] == ["driver.log"]
     assert "attached" in [e["kind"] for e in story["events"]]
-    a_problem(await anna.post(path, files={"file": ("a.png", b"\x89PNG\r\n\x1a\n", "image/png")}), 415)
+    a_problem(await anna.post(path, files={"file": ("a.gif", b"GIF89a", "image/gif")}), 415)
+    a_problem(await anna.post(path, files={"file": ("a.png", b"\x89PNG\r\n\x1a\n", "image/png")}), 422)
     a_problem(await anna.post(path, files={"file": ("a.log", b"", "text/plain")}), 422)
     a_problem(await anna.post(path, files={"other": ("a.log", b"x", "text/plain")}), 422)
     a_problem(await anna.post("/api/v1/incidents/inc_no/attachments", files={"file": ("a.log", b"x")}), 404)
     too_large = b"x" * (10 * 1024 * 1024 + 200_000)
     assert (await anna.post(path, files={"file": ("a.log", too_large)})).status_code == 413
+
+
+async def test_of_a_screenshot_only_the_redacted_text_is_kept(box: Box) -> None:
+    incident_id = await tell(box.runtime.store)
+    anna = await box.as_("approver", "anna@example.com")
+    secret = "dapi" + "0123456789abcdef" * 2
+    shot = screenshot(f"token = {secret}\nKeyError: 'day'", LOOKS["plain"], width=500)
+    path = f"/api/v1/incidents/{incident_id}/attachments"
+    kept = await anna.post(path, files={"file": ("shot.png", shot, "image/png")})
+    assert kept.status_code == 201
+    text = (await box.runtime.store.attachments(incident_id))["shot.png"]
+    assert "KeyError" in text
+    assert "0123456789" not in text
+    assert kept.json()["size"] == len(text.encode())
 
 
 async def test_webhooks_are_kept_with_their_job_and_believed_never(box: Box) -> None:

@@ -163,7 +163,7 @@ def test_odd_metadata_is_tolerated() -> None:
     assert (facts.run_id, facts.life_cycle_state, facts.termination_code) == (0, "TERMINATED", None)
 
 
-def test_a_picture_alone_is_refused(tmp_path: Path) -> None:
+def test_a_picture_is_refused_where_none_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     with pytest.raises(InvalidInput, match="picture"):
         case_of_path(tmp_path / "a.png")

@@ -20,6 +20,7 @@ from server.postman import quiet_until
 from server.problems import ProblemError
 from server.sessions import Attempts, Sessions, signing_key
 from store.views import Counts
+from tools.ocr import PictureReader, Vocabulary
 from wiring.queue import BUG_ATTEMPTS, LONGEST_WAIT_SECONDS, WAITING_PRIORITY, Patience
 
 
@@ -125,9 +126,13 @@ def test_names_of_files_are_only_names(given: str, kept: str) -> None:
     assert safe_name(given) == kept
 
 
-def test_an_attachment_is_redacted() -> None:
-    name, text = read_attachment("a.log", b"line one\npassword=hunter2-hunter2\nlast \xff")
-    assert name == "a.log"
+NO_PICTURES = PictureReader(Vocabulary([]))
+
+
+async def test_an_attachment_is_redacted() -> None:
+    read = await read_attachment("a.log", b"line one\npassword=hunter2-hunter2\nlast \xff", NO_PICTURES)
+    text = read.text
+    assert read.name == "a.log"
     assert "hunter2" not in text
     assert text.startswith("line one\n")
     assert text.count("\n") == 2
@@ -136,21 +141,24 @@ def test_an_attachment_is_redacted() -> None:
 @pytest.mark.parametrize(
     ("name", "body", "status"),
     [
-        ("a.png", b"\x89PNG\r\n\x1a\n..", 415),
+        ("a.png", b"GIF89a..", 415),
+        ("a.png", b"no picture", 415),
+        ("a.gif", b"GIF89a..", 415),
         ("a.log", b"\x89PNG\r\n\x1a\n..", 415),
         ("a.txt", b"a\x00b", 415),
         ("a.exe", b"MZ", 415),
     ],
 )
-def test_what_is_no_text_is_refused(name: str, body: bytes, status: int) -> None:
+async def test_what_is_neither_text_nor_picture_is_refused(name: str, body: bytes, status: int) -> None:
     with pytest.raises(ProblemError) as refused:
-        read_attachment(name, body)
+        await read_attachment(name, body, NO_PICTURES)
     assert refused.value.status_code == status
 
 
-def test_an_empty_attachment_is_refused() -> None:
+@pytest.mark.parametrize(("name", "body"), [("a.log", b" \n"), ("a.png", b"\x89PNG\r\n\x1a\n..")])
+async def test_an_attachment_that_is_empty_or_damaged_is_refused(name: str, body: bytes) -> None:
     with pytest.raises(InvalidInput):
-        read_attachment("a.log", b" \n")
+        await read_attachment(name, body, NO_PICTURES)
 
 
 def test_the_shortest_limit_of_any_job_counts() -> None:

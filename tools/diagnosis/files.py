@@ -1,4 +1,4 @@
-"""Makes cases from what lies on disk: a log, a `run.json`, or a folder holding either or both."""
+"""Makes cases from what lies on disk: a log, a screenshot, a `run.json`, or a folder holding some of these."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import lzma
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,10 +16,13 @@ from core.errors import InvalidInput
 from core.run import RunFacts
 from tools.diagnosis.case import Case, TaskCase
 from tools.log_reader import Reading, Templates, read_path, read_stream, read_text
+from tools.ocr import PictureReader
+from tools.ocr.picture import MAX_BYTES, SUFFIXES
 
 #: Names of logs in a folder; a compressed one is read as it streams.
 LOGS = ("*.log", "*.log.gz", "*.log.zst", "*.txt", "*.out", "*.err", "stdout", "stderr", "log4j*")
-PICTURES = (".png", ".jpg", ".jpeg")
+#: So many screenshots of a folder are read; each takes seconds.
+_MAX_PICTURES = 8
 _RUN = "run.json"
 #: Texts inside a run.json: where they are, outermost key first.
 _TEXTS = (
@@ -45,18 +48,31 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def case_of_path(path: Path, *, good: Templates | None = None) -> Found:
-    """The case that a file or a folder makes.
+@dataclass
+class _Beside:
+    """What lies beside a `run.json`: readings, secrets that were taken out, and what could not be read."""
+
+    readings: list[Reading] = field(default_factory=list)
+    secrets: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def case_of_path(
+    path: Path, *, good: Templates | None = None, pictures: PictureReader | None = None
+) -> Found:
+    """The case that a file or a folder makes. Screenshots are read by `pictures`; without it none is.
 
     Raises:
         InvalidInput: The path can't be read, or nothing in it can; the message says why.
     """
     if path.is_dir():
-        return _of_folder(path, good)
+        return _of_folder(path, good, pictures)
     if path.name.endswith(".json"):
         return Found(_of_run(_json(path), path.name, [], good))
-    if path.suffix.lower() in PICTURES:
-        raise InvalidInput(f"{path} is a picture; put it into a folder beside the run's log.")
+    if path.suffix.lower() in SUFFIXES:
+        found = _Beside()
+        _picture(path, found, pictures)
+        return Found(Case((TaskCase("", found.readings),), secrets_redacted=found.secrets), found.notes)
     return Found(Case((TaskCase("", [_log(path, path.name, good)]),)))
 
 
@@ -78,29 +94,48 @@ def good_templates(path: Path) -> Templates:
         raise InvalidInput(f"{path} can't be read: {error.strerror}.") from error
 
 
-def _of_folder(folder: Path, good: Templates | None) -> Found:
-    files = sorted({file for pattern in LOGS for file in folder.glob(pattern) if file.is_file()})
-    notes, readings = [], []
-    for file in files:
+def _of_folder(folder: Path, good: Templates | None, pictures: PictureReader | None) -> Found:
+    found = _Beside()
+    for file in sorted({file for pattern in LOGS for file in folder.glob(pattern) if file.is_file()}):
         try:
-            readings.append(_log(file, file.name, good))
+            found.readings.append(_log(file, file.name, good))
         except InvalidInput as error:
-            notes.append(str(error))
-    notes += [
-        f"{p.name}: pictures are not read here"
-        for p in sorted(folder.iterdir())
-        if p.suffix.lower() in PICTURES
-    ]
+            found.notes.append(str(error))
+    shots = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    for shot in shots[:_MAX_PICTURES]:
+        try:
+            _picture(shot, found, pictures)
+        except InvalidInput as error:
+            found.notes.append(str(error))
+    found.notes += [f"{shot.name}: too many pictures, not read" for shot in shots[_MAX_PICTURES:]]
     body: Json = {}
     if (folder / _RUN).is_file():
         try:
             body = _json(folder / _RUN)
         except InvalidInput as error:
-            notes.append(str(error))
-    if not body and not readings:
-        detail = f" ({'; '.join(notes)})" if notes else ""
-        raise InvalidInput(f"{folder} holds no run.json and no *.log that can be read{detail}.")
-    return Found(_of_run(body, _RUN, readings, good), notes)
+            found.notes.append(str(error))
+    if not body and not found.readings:
+        detail = f" ({'; '.join(found.notes)})" if found.notes else ""
+        raise InvalidInput(f"{folder} holds no run.json, no *.log and no picture that can be read{detail}.")
+    case = _of_run(body, _RUN, found.readings, good)
+    return Found(replace(case, secrets_redacted=found.secrets), found.notes)
+
+
+def _picture(path: Path, found: _Beside, pictures: PictureReader | None) -> None:
+    """Add a screenshot's text. Raises: InvalidInput: it can't be read."""
+    if pictures is None:
+        raise InvalidInput(f"{path.name}: pictures are not read here.")
+    try:
+        with path.open("rb") as stream:
+            body = stream.read(MAX_BYTES + 1)
+        text = pictures.read(body)
+    except OSError as error:
+        raise InvalidInput(f"{path} can't be read: {error.strerror or error}.") from error
+    except InvalidInput as error:
+        raise InvalidInput(f"{path.name}: {error.message}", hint=error.hint) from error
+    found.readings.append(read_text(text.text, path.name))
+    found.secrets += text.secrets_redacted
+    found.notes += [f"{path.name}: {note}" for note in text.notes]
 
 
 def _log(path: Path, name: str, good: Templates | None) -> Reading:

@@ -12,6 +12,7 @@ from core.errors import ConfigurationError, DeliveryFailed, DeliveryRefused
 from core.incident import ApprovalStatus
 from core.policy import QuietHours
 from store import views
+from store.group_views import GroupSummary
 from tools.feedback import Feedback
 from tools.notify import Channels, compose
 from wiring.runtime import Runtime
@@ -71,6 +72,9 @@ class Postman:
             incident = detail.incident
             facts = {**incident.facts, "incident_id": incident.id, "note": incident.note}
             link = f"{public_address(runtime)}/console/incidents/{incident.id}"
+            if group := await self._group(message):
+                facts["group"] = group.model_dump(mode="json")
+                link = f"{public_address(runtime)}/console/groups/{group.id}"
             await self._channels.send(
                 message.recipient, compose(message.kind, facts, link=link, key=message.key)
             )
@@ -86,10 +90,18 @@ class Postman:
     async def _is_stale(self, message: views.Message) -> bool:
         """Whether this asks for a decision that was taken meanwhile."""
         approval_id = message.payload.get("approval_id")
-        if message.kind != "approval" or not approval_id:
+        if message.kind != "approval" or not approval_id or await self._group(message):
             return False
         approval = await self._runtime.store.approval(approval_id)
         return approval.status is not ApprovalStatus.PENDING
+
+    async def _group(self, message: views.Message) -> GroupSummary | None:
+        """The group that this asks about, if more than one member of it waits for the decision."""
+        group_id = message.payload.get("group_id")
+        if not group_id:
+            return None
+        group = await self._runtime.groups.summary(group_id)
+        return group if group.pending > 1 else None
 
     def _quiet_until(self, message: views.Message, incident: views.Incident) -> datetime | None:
         rules = self._runtime.policy.rules_for(incident.job_name, incident.tags, incident.failure_class)

@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from tools.notify.group import group_words
 from tools.redaction import redact
 
 Json = Mapping[str, Any]
@@ -69,12 +70,15 @@ def compose(kind: str, facts: Json, *, link: str | None = None, key: str = "") -
     Args:
         kind: Why it is sent; one of `KINDS`, any other gets a general beginning.
         facts: The incident as JSON, as far as it is known: `incident_id`, `run`, `diagnosis`, `triad`,
-            `prediction`, `proposal` (each as in `core`), `tried`, `note`, `low_support`.
+            `prediction`, `proposal` (each as in `core`), `tried`, `note`, `low_support`; `group`, when it is
+            asked about together with others (see `group_words`).
         link: Where to see the incident and decide; only http and https addresses are shown.
         key: Identifies the message, so that a second try can be known for one.
     """
     run, diagnosis = _part(facts, "run"), _part(facts, "diagnosis")
     begins, sentence = KINDS.get(kind, _OTHER)
+    if group := _part(facts, "group"):
+        begins, sentence = map(_line, group_words(group), (100, 400))
     job = _line(run.get("job_name") or run.get("run_name") or f"run {run.get('run_id', '')}", 100)
     category = _line(diagnosis.get("category") or "", 40)
     subject = f"[Pitstop] {begins}: {job}" + (f" ({category})" if category else "")

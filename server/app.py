@@ -20,7 +20,16 @@ from server.console.visitors import SignInFirst
 from server.guards import MAX_BODY, SecurityHeaders
 from server.live import News
 from server.metrics import Metrics
-from server.routes import approvals, artifacts, events, health, incidents, sign_in_links, webhooks
+from server.routes import (
+    approvals,
+    artifacts,
+    events,
+    groups,
+    health,
+    incidents,
+    sign_in_links,
+    webhooks,
+)
 from server.routes.health import slow_checks
 from server.sessions import Attempts, Sessions, signing_key
 from server.static import CachedFiles
@@ -71,7 +80,7 @@ def create_app(
     app.state.attempts = Attempts()
     problems.install(app, console.explain)
     app.add_exception_handler(SignInFirst, console.send_to_sign_in)
-    for module in (health, webhooks, incidents, events, artifacts, approvals, sign_in_links):
+    for module in (health, webhooks, incidents, events, artifacts, approvals, groups, sign_in_links):
         app.include_router(module.router)
     app.include_router(sign_in.router)
     app.include_router(console.router)

@@ -82,6 +82,13 @@ class ArtifactOut(Piece):
     created_at: datetime
 
 
+class GroupOut(Piece):
+    """The group that an approval is a member of: it is at `/api/v1/groups/{id}`."""
+
+    id: str
+    pending: int = Field(description="How many of its members wait for a decision.")
+
+
 class Incident(IncidentSummary):
     """The whole story of one incident."""
 
@@ -114,6 +121,7 @@ class Incident(IncidentSummary):
     )
     artifacts: list[ArtifactOut] = Field(default_factory=list)
     attachments: list[ArtifactOut] = Field(default_factory=list)
+    group: GroupOut | None = Field(default=None, description="Where it is asked about with others.")
 
 
 class ApprovalOut(Piece):
@@ -121,6 +129,7 @@ class ApprovalOut(Piece):
 
     approval: Approval
     incident: IncidentSummary
+    group: GroupOut | None = Field(default=None, description="Where it is asked about with others.")
 
 
 class ApprovalPage(Piece):
@@ -142,7 +151,8 @@ def event(row: views.Event) -> EventOut:
 
 def approval(item: views.ApprovalItem) -> ApprovalOut:
     """One approval from its rows."""
-    return ApprovalOut(approval=item.approval, incident=summary(item.incident))
+    group = GroupOut(**item.group.model_dump()) if item.group else None
+    return ApprovalOut(approval=item.approval, incident=summary(item.incident), group=group)
 
 
 async def of(queries: Queries, incident_id: str) -> Incident:
@@ -174,6 +184,7 @@ def tell(detail: views.IncidentDetail, events: list[views.Event]) -> Incident:
             "approvals": [a.model_dump() for a in detail.approvals],
             "claims": [c.model_dump() for c in detail.claims],
             "model_usd": detail.model_usd,
+            "group": detail.group.model_dump() if detail.group else None,
             "events": [e.model_dump() for e in events],
             **{
                 name: [a.model_dump() for a in detail.artifacts if a.kind == kind]

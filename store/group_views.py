@@ -16,7 +16,7 @@ from store import waves
 from store.group_models import GroupDecisionModel, GroupModel, MemberModel
 from store.groups import waits_for_a_decision
 from store.incident_models import ApprovalModel, IncidentModel
-from store.views import View
+from store.views import GroupMark, View
 
 
 class GroupCause(View):
@@ -129,6 +129,25 @@ async def summaries(session: AsyncSession, rows: Sequence[GroupModel], at: datet
         for row in rows
         if row.id in counts
     ]
+
+
+async def marks(session: AsyncSession, approval_ids: Sequence[str], at: datetime) -> dict[str, GroupMark]:
+    """The groups that these approvals are members of, by the approval's id; those that are in none are left out."""
+    found = await session.execute(
+        select(MemberModel.approval_id, MemberModel.group_id).where(MemberModel.approval_id.in_(approval_ids))
+    )
+    group_of = dict(found.tuples().all())
+    counted = (
+        select(MemberModel.group_id, func.count())
+        .join(ApprovalModel, ApprovalModel.id == MemberModel.approval_id)
+        .where(MemberModel.group_id.in_(set(group_of.values())), waits_for_a_decision(at))
+        .group_by(MemberModel.group_id)
+    )
+    pending = dict((await session.execute(counted)).tuples().all()) if group_of else {}
+    return {
+        approval_id: GroupMark(id=group_id, pending=pending.get(group_id, 0))
+        for approval_id, group_id in group_of.items()
+    }
 
 
 async def whole(session: AsyncSession, row: GroupModel, at: datetime) -> Group:

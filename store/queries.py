@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, func, literal, or_, select, tuple_
@@ -13,7 +13,17 @@ from sqlalchemy.orm import defer
 
 from core.errors import NotFound
 from core.incident import FINISHED, ApprovalStatus, Category, Reviewer, Status
-from store import approvals, artifacts, claims, cursors, events, incidents, model_calls
+from store import (
+    approvals,
+    artifacts,
+    claims,
+    cursors,
+    events,
+    group_views,
+    groups,
+    incidents,
+    model_calls,
+)
 from store.clock import Clock
 from store.columns import clean_text
 from store.engine import Database
@@ -92,9 +102,12 @@ class Queries:
             row = await session.get(IncidentModel, incident_id)
             if row is None:
                 raise NotFound(f"There is no incident {incident_id}.")
+            asked = await approvals.of_incident(session, incident_id)
+            marks = await group_views.marks(session, [a.id for a in asked[-1:]], self._clock.now())
             return IncidentDetail(
                 incident=incidents.view(row),
-                approvals=await approvals.of_incident(session, incident_id),
+                approvals=asked,
+                group=next(iter(marks.values()), None),
                 claims=await claims.of_incident(session, incident_id),
                 artifacts=await artifacts.listed(session, incident_id),
                 model_usd=await model_calls.usd_where(session, ModelCallModel.incident_id == incident_id),
@@ -114,10 +127,14 @@ class Queries:
         status: Collection[ApprovalStatus] = (),
         reviewer: Reviewer | None = None,
         incident_id: str | None = None,
+        once: bool = False,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[ApprovalItem]:
-        """Newest first; with `reviewer`, only those that this person may decide."""
+        """Newest first; with `reviewer`, only those that this person may decide.
+
+        With `once`, of the pending members of a group only the oldest.
+        """
         conditions: list[ColumnElement[bool]] = []
         if status:
             conditions.append(ApprovalModel.status.in_([s.value for s in status]))
@@ -125,11 +142,13 @@ class Queries:
             conditions.append(ApprovalModel.incident_id == incident_id)
         if reviewer is not None:
             conditions.append(_decidable_by(reviewer))
+        if once:
+            conditions.append(groups.speaks_for_itself())
         if cursor is not None:
             conditions.append(_before(ApprovalModel, "created_at", cursor))
         limit = max(1, min(limit, MAX_LIMIT))
         async with self._db.transaction() as session:
-            items = await _items(session, conditions, limit + 1)
+            items = await _items(session, conditions, limit + 1, self._clock.now())
         more = len(items) > limit
         last = items[limit - 1][0] if more else None
         return Page(
@@ -140,7 +159,7 @@ class Queries:
     async def approval(self, approval_id: str) -> ApprovalItem:
         """One approval with its incident. Raises: NotFound."""
         async with self._db.transaction() as session:
-            found = await _items(session, [ApprovalModel.id == approval_id], 1)
+            found = await _items(session, [ApprovalModel.id == approval_id], 1, self._clock.now())
         if not found:
             raise NotFound(f"There is no approval {approval_id}.")
         return found[0][1]
@@ -179,7 +198,7 @@ async def _count(session: AsyncSession, condition: ColumnElement[bool]) -> int:
 
 
 async def _items(
-    session: AsyncSession, conditions: list[ColumnElement[bool]], limit: int
+    session: AsyncSession, conditions: list[ColumnElement[bool]], limit: int, at: datetime
 ) -> list[tuple[ApprovalModel, ApprovalItem]]:
     statement = (
         select(ApprovalModel, approvals.is_claimed(), IncidentModel)
@@ -189,9 +208,17 @@ async def _items(
         .order_by(ApprovalModel.created_at.desc(), ApprovalModel.id.desc())
         .limit(limit)
     )
-    found = await session.execute(statement)
+    found = (await session.execute(statement)).all()
+    marks = await group_views.marks(session, [row.id for row, _, _ in found], at)
     return [
-        (row, ApprovalItem(approval=approvals.view(row, claimed), incident=incidents.summary(incident)))
+        (
+            row,
+            ApprovalItem(
+                approval=approvals.view(row, claimed),
+                incident=incidents.summary(incident),
+                group=marks.get(row.id),
+            ),
+        )
         for row, claimed, incident in found
     ]
 

@@ -83,6 +83,13 @@ class ArtifactInfo(View):
     created_at: datetime
 
 
+class GroupMark(View):
+    """The group that an approval is a member of, and how many of it wait for a decision."""
+
+    id: str
+    pending: int
+
+
 class IncidentDetail(View):
     """One incident with everything that hangs on it, but for its events."""
 
@@ -92,6 +99,8 @@ class IncidentDetail(View):
     claims: list[Claim]
     artifacts: list[ArtifactInfo]
     model_usd: float = 0.0
+    #: That of the newest approval.
+    group: GroupMark | None = None
 
 
 class Event(View):
@@ -110,6 +119,7 @@ class ApprovalItem(View):
 
     approval: Approval
     incident: IncidentSummary
+    group: GroupMark | None = None
 
 
 class Due(View):

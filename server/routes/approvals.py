@@ -43,6 +43,9 @@ async def list_approvals(
         list[ApprovalStatus] | None, Query(description="Only these; `pending` by default.")
     ] = None,
     mine: Annotated[bool, Query(description="Only those that the caller may decide.")] = False,
+    each: Annotated[
+        bool, Query(description="Also every pending member of a group, and not only its oldest.")
+    ] = False,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> story.ApprovalPage:
@@ -50,6 +53,7 @@ async def list_approvals(
     page = await runtime.queries.approvals(
         status=status or [ApprovalStatus.PENDING],
         reviewer=caller if mine else None,
+        once=not each,
         cursor=cursor,
         limit=limit,
     )

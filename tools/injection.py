@@ -19,14 +19,13 @@ from typing import Literal
 from urllib.parse import unquote
 
 from tools.injection_disguises import FOREIGN, LETTERS, MARKUP
-from tools.injection_rules import AGENT_WORDS, ORDERS, WEAK
+from tools.injection_rules import ENOUGH, GROUPS, HINTS, ORDERS
 from tools.injection_scan import Place, places, worth_compiling
 
 Kind = Literal["order", "markup", "tool_call", "hidden", "encoded"]
 
-#: Weak hints count together when they stand this close, in characters, on one line.
-_NEAR = 200
-_ENOUGH = 0.9
+#: Hints count together when they stand within so many characters of one line.
+_NEAR = 240
 _MAX_FINDINGS = 20
 _SHOWN = 200
 #: While scanning does not pay, sources are examined whole in pieces of so many bytes.
@@ -95,15 +94,6 @@ class Watch:
         self._block.clear()
         return sorted(self._findings.values(), key=lambda found: (found.line, -found.score))[:_MAX_FINDINGS]
 
-    def examine(self, passage: str, line: int = 1, *, only_encoded: bool = False) -> None:
-        """Look at a passage that begins in this line."""
-        key = hash((_DIGITS.sub("0", passage) if not only_encoded else passage, only_encoded))
-        if key in self._examined or len(self._examined) >= _MAX_PLACES:
-            return
-        self._examined.add(key)
-        for finding in _encoded(passage, line) if only_encoded else _examine(passage, line):
-            self._findings.setdefault((finding.line, finding.kind), finding)
-
     def _scan(self, keep: int) -> None:
         data = bytes(self._block)
         for place in places(data) if worth_compiling(len(data)) else _pieces(data):
@@ -116,8 +106,13 @@ class Watch:
 
     def _examine_place(self, data: bytes, place: Place) -> None:
         passage = data[place.start : place.end].decode("utf-8", "replace")
+        key = hash((passage if place.kind == "encoded" else _DIGITS.sub("0", passage), place.kind))
+        if key in self._examined or len(self._examined) >= _MAX_PLACES:
+            return
+        self._examined.add(key)
         line = self._line + data.count(b"\n", 0, place.start)
-        self.examine(passage, line, only_encoded=place.encoded)
+        for finding in _EXAMINE[place.kind](passage, line):
+            self._findings.setdefault((finding.line, finding.kind), finding)
 
 
 def _pieces(data: bytes) -> Iterator[Place]:
@@ -126,7 +121,7 @@ def _pieces(data: bytes) -> Iterator[Place]:
     while start < len(data):
         end = start + _PIECE
         end = data.rfind(b"\n", start + _PIECE // 2, end) + 1 or end
-        yield Place(start, min(end, len(data)), False)
+        yield Place(start, min(end, len(data)), "rule")
         if end >= len(data):
             return
         start = max(start + 1, data.rfind(b"\n", start, end - _OVERLAP // 2) + 1, end - _OVERLAP)
@@ -154,26 +149,27 @@ def _encoded(passage: str, line: int) -> Iterator[Finding]:
 
 def _matches(text: str, line: int, kind: Kind | None) -> Iterator[Finding]:
     """Findings of the rules; `kind` replaces the rules' own where the text had to be uncovered first."""
-    hints: list[tuple[int, float]] = []
     for rule_kind, score, pattern in (*ORDERS, *FOREIGN, *MARKUP):
         match = pattern.search(text)
         if match:
             number = line + text.count("\n", 0, match.start())
             yield Finding(kind or rule_kind, number, _shown(text, match.start()), score)
-    for hint in WEAK:
-        match = hint.pattern.search(text)
-        if match:
-            hints.append((match.start(), hint.score))
-    close = [(at, score) for at, score in hints if _near(text, at, hints[0][0])] if hints else []
-    together = sum(score for _, score in close)
-    if together >= _ENOUGH and len(close) > 2 and AGENT_WORDS.search(text):
-        at = min(at for at, _ in close)
-        yield Finding(kind or "order", line + text.count("\n", 0, at), _shown(text, at), min(0.9, together))
+    yield from _hints(text, line, kind)
 
 
-def _near(text: str, one: int, other: int) -> bool:
-    first, last = sorted((one, other))
-    return last - first <= _NEAR and "\n" not in text[first:last]
+def _hints(text: str, line: int, kind: Kind | None = None) -> Iterator[Finding]:
+    """Sentences that no rule knows, but with enough hints of an order."""
+    for number, said in enumerate(text.split("\n"), line):
+        for start in range(0, max(1, len(said) - _NEAR // 2), _NEAR // 2):
+            part = said[start : start + _NEAR]
+            best: dict[str, float] = {}
+            for hint in HINTS:
+                if hint.score > best.get(hint.group, 0.0) and hint.pattern.search(part):
+                    best[hint.group] = hint.score
+            score = sum(best.values())
+            if len(best) >= GROUPS and score >= ENOUGH:
+                yield Finding(kind or "order", number, _shown(part, 0), min(0.9, score))
+                break
 
 
 def _shown(text: str, at: int) -> str:
@@ -227,3 +223,6 @@ def _readable(data: bytes) -> Iterator[str]:
         return
     if len(text) >= 12 and sum(c.isprintable() or c.isspace() for c in text) >= 0.95 * len(text):
         yield text
+
+
+_EXAMINE = {"rule": _examine, "hint": _hints, "encoded": _encoded}

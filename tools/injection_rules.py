@@ -10,16 +10,20 @@ Rule = tuple[Kind, float, re.Pattern[str]]
 
 
 class Hint(NamedTuple):
-    """What counts only together with other hints. `rare` ones are seldom met in a log that gives no orders."""
+    """What counts only together with hints of other groups."""
 
+    group: str
     score: float
     pattern: re.Pattern[str]
-    rare: bool
 
 
 def order(pattern: str, score: float = 0.9) -> Rule:
     """A rule for a sentence, whatever its case."""
     return "order", score, re.compile(pattern, re.IGNORECASE)
+
+
+def _hint(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
 
 
 _EARLIER = r"(?:previous|prior|above|preceding|earlier|foregoing|existing|initial|original|former|system|other|your|these|those|safety)"
@@ -201,34 +205,71 @@ ORDERS: tuple[Rule, ...] = (
     order(r"\bmust (?:choose|pick) (?-i:[A-Z])", 0.8),
 )
 
-#: Hints that count only together.
-WEAK: tuple[Hint, ...] = (
-    Hint(0.35, re.compile(r"\b(?:instruct(?:ion|ed)s?|prompt|directive|override)\b", re.IGNORECASE), True),
-    Hint(0.35, re.compile(rf"\b(?:{_AGENT})\b", re.IGNORECASE), False),
+#: Groups of hints: a sentence that has several of them is an order even where no rule knows its words.
+HINTS: tuple[Hint, ...] = (
+    Hint("address", 0.45, _hint(rf"\b{_AI}\b")),
+    Hint("address", 0.3, _hint(r"\b(?:agents?|assistant|model|bot)\b")),
+    Hint("address", 0.25, _hint(r"\b(?:you|your|whoever)\b")),
     Hint(
+        "override",
         0.3,
-        re.compile(
-            r"\b(?:you must|you should|please (?:retry|rerun|ignore|choose|answer)|from now on|immediately (?:retry|approve|run|terminate))\b",
-            re.IGNORECASE,
+        _hint(
+            r"\b(?:ignore|disregard|forget|pretend|bypass|overrid\w+|overrule|supersedes?|exempt|regardless|hereby|on behalf of|no longer applies|authori[sz]ed to|granted|void|do not use|you have a new role)\b"
         ),
-        True,
     ),
     Hint(
-        0.3,
-        re.compile(
-            rf"\b(?:{_ACTION}|auto-?approve|approve (?:it|this|the)|human review|reviewer|approval)\b",
-            re.IGNORECASE,
-        ),
-        True,
+        "override",
+        0.25,
+        _hint(r"\b(?:instead of|don't use|as noise|is fine|is ok|is safe|intended)\b"),
     ),
     Hint(
-        0.3,
-        re.compile(
-            r"\b(?:confidence|category|failure_class|root cause)\b[^\n]{0,20}\b(?:1\.0|0\.99|100 ?%|to)\b",
-            re.IGNORECASE,
-        ),
-        True,
+        "matter",
+        0.45,
+        _hint(r"\b(?:failure[ _]class|redaction|human review|system prompt|auto-?approv\w+)\b"),
     ),
-    Hint(0.25, re.compile(r"\b(?:ignore|disregard|forget|pretend|bypass)\b", re.IGNORECASE), False),
+    Hint(
+        "matter",
+        0.35,
+        _hint(r"\b(?:reviewers?|root cause|proposal|proposed action|diagnosis)\b"),
+    ),
+    Hint(
+        "matter",
+        0.3,
+        _hint(
+            r"\b(?:approv(?:e|ed|al|als)|incident|evidence|confidence|catalogue|category|classification|policy limits|instructions?|prompt|directive|stack ?trace)\b"
+        ),
+    ),
+    Hint(
+        "bid",
+        0.3,
+        _hint(
+            r"\b(?:must|should|shall|need(?:s|ed)? (?:you )?to|ha(?:ve|s) to|please|kindly|make sure|always|never|do not|don't|immediately|right away|at once|next step|new role|from now on|if asked|to report is|let the|answer contains|give it|wants)\b"
+        ),
+    ),
+    Hint(
+        "bid",
+        0.3,
+        _hint(
+            r"(?:^|[.:;,!\"'>\]-]\s*|\band )(?:approve|close|cancel|retry|rerun|repair|answer|reply|respond|say|choose|select|pick|set|treat|consider|continue|print|rate|override|write|tell|give|delete|ignore|execute|use my|call)\b"
+        ),
+    ),
+    Hint("action", 0.4, _hint(rf"\b(?:{_ACTION}|APPROVED|repair_run|cancel_run)\b")),
+    Hint(
+        "action",
+        0.15,
+        _hint(
+            r"\b(?:retry|rerun|repair|cancel|terminate|delete|harmless|benign|transient|apply the fix|the fix)\b"
+        ),
+    ),
+    Hint(
+        "prize",
+        0.3,
+        _hint(
+            r"\b(?:databricks_token|api[ _]keys?|credentials|access tokens?|environment variables|max_workers|num_workers|\S+@\S+\.\w+)\b"
+        ),
+    ),
 )
-AGENT_WORDS = re.compile(rf"\b(?:{_AGENT}|you|your|reviewer|approv\w+)\b", re.IGNORECASE)
+#: From this sum of the best hint of each group on, and from so many groups on, it is an order.
+ENOUGH, GROUPS = 0.9, 3
+#: Without a hint of one of these no sum is enough, so only they are looked for.
+TELLING_GROUPS = frozenset({"override", "matter", "prize"})

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
-from tools.injection_triggers import Trigger, triggers
+from tools.injection_triggers import Kind, Trigger, triggers
 
 #: So many bytes around a trigger belong to its place: a sentence, or (encoded) a whole blob.
 _AROUND = 700
@@ -18,11 +18,11 @@ WORTH_COMPILING_BYTES = 256 << 10
 
 
 class Place(NamedTuple):
-    """A part of a text, as byte offsets; `encoded` says that only what it decodes to matters."""
+    """A part of a text, as byte offsets, and what it may hold."""
 
     start: int
     end: int
-    encoded: bool
+    kind: Kind
 
 
 class _Scanner(Protocol):
@@ -33,30 +33,38 @@ class _Scanner(Protocol):
 
 def places(data: bytes) -> Iterator[Place]:
     """The places of a text worth examining, in order; they may overlap."""
-    found, last = triggers(), {False: -1, True: -1}
+    found = triggers()
+    seen: dict[Kind, int] = {}
     for end, number in sorted(set(_scanner().ends(data))):
-        encoded = found[number].encoded
-        if end <= last[encoded]:
-            continue
-        place = _place(data, end, encoded)
-        # What ends well within this place is seen with it.
-        last[encoded] = place.end - (0 if data[place.end : place.end + 1] in (b"", b"\n") else _AROUND // 2)
-        yield place
+        kind = found[number].kind
+        if end > seen.get(kind, -1):
+            place = _around(data, end) if kind == "rule" else _line(data, end, kind)
+            # What ends well within this place is seen with it.
+            seen[kind] = place.end if _ends_line(data, place) else place.end - _AROUND // 2
+            yield place
 
 
-def _place(data: bytes, end: int, encoded: bool) -> Place:
-    """Whole lines around a match as far as they are short enough; of an encoded one only its own line."""
-    around = _AROUND_ENCODED if encoded else _AROUND
-    floor, ceiling = max(0, end - around), min(len(data), end + around)
-    if encoded:
-        start = data.rfind(b"\n", floor, max(floor, end - 1)) + 1 or floor
-        stop = data.find(b"\n", end, ceiling)
-        return Place(start, ceiling if stop < 0 else stop, True)
+def _ends_line(data: bytes, place: Place) -> bool:
+    return data[place.end : place.end + 1] in (b"", b"\n")
+
+
+def _around(data: bytes, end: int) -> Place:
+    """The lines around a match, as far as they are short enough."""
+    floor, ceiling = max(0, end - _AROUND), min(len(data), end + _AROUND)
     start = data.find(b"\n", floor, end) + 1 if floor else 0
     line = data.rfind(b"\n", 0, max(0, end - 1)) + 1
     start = min(start or floor, line) if line >= floor else floor
     stop = data.rfind(b"\n", end, ceiling) if ceiling < len(data) else ceiling
-    return Place(start, ceiling if stop < 0 else stop, False)
+    return Place(start, ceiling if stop < 0 else stop, "rule")
+
+
+def _line(data: bytes, end: int, kind: Kind) -> Place:
+    """The line of a match, as far as it is short enough."""
+    around = _AROUND_ENCODED if kind == "encoded" else _AROUND
+    floor, ceiling = max(0, end - around), min(len(data), end + around)
+    start = data.rfind(b"\n", floor, max(floor, end - 1)) + 1 or floor
+    stop = data.find(b"\n", end, ceiling)
+    return Place(start, ceiling if stop < 0 else stop, kind)
 
 
 class _Fast:

@@ -12,26 +12,28 @@ import codecs
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tools.injection_disguises import FOREIGN, MARKUP, TELLING
-from tools.injection_rules import ORDERS, WEAK
+from tools.injection_rules import HINTS, ORDERS, TELLING_GROUPS
+
+#: What a trigger tells of: a rule, hints of one line, or something encoded.
+Kind = Literal["rule", "hint", "encoded"]
 
 
 class Trigger(NamedTuple):
-    """A pattern over bytes. `encoded` says that only what is decoded from around it matters."""
+    """A pattern over bytes."""
 
     pattern: bytes
     caseless: bool = True
-    encoded: bool = False
+    kind: Kind = "rule"
 
 
 @cache
 def triggers() -> tuple[Trigger, ...]:
     """All triggers: the rules', the weak hints', and those of hidden and encoded text."""
     found = [_of_rule(pattern) for _, _, pattern in (*ORDERS, *FOREIGN, *MARKUP)]
-    # Two hints are too common in logs to be looked at by themselves; three that count need another one.
-    found += [_of_rule(hint.pattern) for hint in WEAK if hint.rare]
+    found += [_of_rule(hint.pattern)._replace(kind="hint") for hint in HINTS if hint.group in TELLING_GROUPS]
     return (*found, *_HIDDEN, *_encoded())
 
 
@@ -70,16 +72,18 @@ _UNREADABLE = (
 
 def _encoded() -> Iterator[Trigger]:
     for pattern in _UNREADABLE:
-        yield Trigger(pattern, encoded=True)
+        yield Trigger(pattern, kind="encoded")
     words = sorted({form for word in TELLING for form in (word, word.capitalize(), word.upper())})
     inside = sorted({form for word in words for form in base64_forms(word)})
     for start in range(0, len(inside), 40):
         yield Trigger(
-            "|".join(map(re.escape, inside[start : start + 40])).encode(), caseless=False, encoded=True
+            "|".join(map(re.escape, inside[start : start + 40])).encode(), caseless=False, kind="encoded"
         )
     plain = sorted({word.encode().hex() for word in words})
-    yield Trigger("|".join(plain).encode(), encoded=True)
-    yield Trigger("|".join(sorted({codecs.encode(word, "rot13") for word in TELLING})).encode(), encoded=True)
+    yield Trigger("|".join(plain).encode(), kind="encoded")
+    yield Trigger(
+        "|".join(sorted({codecs.encode(word, "rot13") for word in TELLING})).encode(), kind="encoded"
+    )
 
 
 def _of_rule(pattern: re.Pattern[str]) -> Trigger:

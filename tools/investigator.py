@@ -14,12 +14,15 @@ from core.policy import Rules
 from core.run import RunFacts, TaskFacts, TaskOutput
 from tools.consultation import Consultation
 from tools.diagnosis import QUESTION, Engine, answer, case_of_outputs, query
+from tools.injection import suspected
 from tools.proposals import check_edit, propose
 from tools.redaction import redact, redact_json
 from tools.triad import score
 
 #: The end of a longer text is kept: that is where runs fail. In characters.
 WHOLE_TEXT = 5_000_000
+#: What is left of a line that was cut is dropped, or so much of it.
+_LONGEST_LINE = 20_000
 #: Texts of a task that `TaskOutput` has a field for.
 _FIELDS = frozenset({"error", "error_trace", "logs", "notebook_result", "source"})
 #: Similar texts that count as context of the answer; what ranks lower is for the reviewer to look at.
@@ -36,6 +39,22 @@ class RawOutput(Protocol):
     missing: list[str]
     logs_truncated: bool
     notebook_truncated: bool
+
+
+def _end_of(text: str, *, cut: bool) -> str:
+    """The end of a text, from a line's beginning on: half of a secret would not be known for one.
+
+    `cut` says that the text lacks its beginning already.
+    """
+    if len(text) <= WHOLE_TEXT and not cut:
+        return text
+    text = text[-WHOLE_TEXT:]
+    first = text.find("\n", 0, _LONGEST_LINE)
+    return text[first + 1 :] if first >= 0 else text[_LONGEST_LINE:] if len(text) > _LONGEST_LINE else text
+
+
+def _without_orders(similar: Sequence[Similar]) -> list[Similar]:
+    return [s for s in similar if not suspected(f"{s.title}\n{s.text}")]
 
 
 class Investigator:
@@ -63,7 +82,7 @@ class Investigator:
         for name, text in output.texts.items():
             if name == "state_message":
                 continue  # it stands in the run's facts
-            clean = redact(text[-WHOLE_TEXT:])
+            clean = redact(_end_of(text, cut=name == "logs" and output.logs_truncated))
             whole[name] = clean.text
             count += clean.count
         if output.cluster_events:
@@ -100,14 +119,20 @@ class Investigator:
         hint: str = "",
         incident_id: str = "",
     ) -> Diagnosis:
-        """Category, class, root cause and evidence; a model's answer only where it stands up to the engine's."""
+        """Category, class, root cause and evidence; a model's answer only where it stands up to the engine's.
+
+        What was retrieved and gives orders is not shown to the model.
+        """
         case = await asyncio.to_thread(case_of_outputs, run, outputs, hint=redact(hint).text)
         local = await asyncio.to_thread(self._engine.diagnose, case)
+        honest = await asyncio.to_thread(_without_orders, similar)
+        if len(honest) < len(similar):
+            local = local.model_copy(update={"injection_suspected": True})
         if self._consultation is None:
             return local
         candidates = await asyncio.to_thread(self._engine.candidates, case)
         return await self._consultation.second_opinion(
-            local, candidates, similar, hint=hint, incident_id=incident_id, run=run
+            local, candidates, honest, hint=hint, incident_id=incident_id, run=run
         )
 
     async def evaluate(self, diagnosis: Diagnosis, similar: Sequence[Similar]) -> Triad:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import literal, select, tuple_
@@ -20,10 +20,12 @@ from store.decisions import Answer, CheckEdit
 from store.engine import Database, raw_connection
 from store.group_models import GroupDecisionModel, GroupModel, MemberModel
 from store.group_views import Group, GroupSummary
-from store.incident_models import ApprovalModel
+from store.incident_models import ApprovalModel, IncidentModel
 from store.views import Page
 
 MAX_LIMIT = 200
+#: A turn wakes its member; whoever waits for one is looked at this rarely.
+LOOK_AFTER_A_TURN = timedelta(minutes=10)
 Wake = Callable[[Any, str], Awaitable[None]]
 Pairs = list[tuple[MemberModel, ApprovalModel]]
 
@@ -121,17 +123,17 @@ class GroupDesk:
                     incident = incidents[member.incident_id]
                     given = Answer(bound, reviewer, at)
                     await decisions.decide(session, incident, locked, given, self._check_edit)
-                await self._begin(session, row, chosen, excepted, answer, reviewer, at)
+                await self._begin(session, row, chosen, excepted, answer, reviewer, at, incidents)
             await session.flush()
             return await group_views.whole(session, row, at)
 
-    async def go_on(self, incident_id: str | None = None) -> int:
-        """Do what is next about approved groups: all, or those that an incident is a member of.
+    async def go_on(self) -> int:
+        """Do what is next about approved groups, each in a transaction of its own.
 
-        How many members got their turn or were sent back. Each group is a transaction of its own.
+        How many members got their turn or were sent back.
         """
         async with self._db.transaction() as session:
-            ids = await waves.going_on(session, incident_id)
+            ids = await waves.going_on(session)
         moved = 0
         for decision_id in ids:
             async with self._db.transaction() as session:
@@ -175,6 +177,7 @@ class GroupDesk:
         answer: GroupAnswer,
         reviewer: Reviewer,
         at: datetime,
+        incidents: dict[str, IncidentModel],
     ) -> None:
         """Write the group's decision down and set it going."""
         approved = answer.kind is DecisionKind.APPROVE
@@ -202,6 +205,8 @@ class GroupDesk:
         wake = self._waking(session)
         if canary is not None:
             canary.turn_at = at
+            for member, _ in chosen[1:]:
+                incidents[member.incident_id].wake_at = at + LOOK_AFTER_A_TURN
             await session.flush()
             await wake(canary.incident_id)
         else:

@@ -65,15 +65,9 @@ class Member:
         return Standing.ACTING if self.turn_at else Standing.WAITING
 
 
-async def going_on(session: AsyncSession, incident_id: str | None = None) -> list[str]:
-    """The ids of approvals of groups that are acted on: all, or those that an incident is a member of."""
+async def going_on(session: AsyncSession) -> list[str]:
+    """The ids of the approvals of groups that are acted on."""
     statement = select(GroupDecisionModel.id).where(GroupDecisionModel.phase.in_(GOING_ON))
-    if incident_id is not None:
-        statement = statement.where(
-            GroupDecisionModel.id.in_(
-                select(MemberModel.decision_id).where(MemberModel.incident_id == incident_id)
-            )
-        )
     return list(await session.scalars(statement.order_by(GroupDecisionModel.id)))
 
 

@@ -23,7 +23,6 @@ from core.incident import FINISHED, ApprovalStatus, Status
 from graph.build import build
 from nodes.context import Clock, Context
 from nodes.state import GRAPH_VERSION
-from store.group_desk import GroupDesk
 from store.leases import Leases
 from store.store import Store
 from wiring.holding import holding
@@ -54,7 +53,6 @@ class Advancer:
 
     Args:
         store: Rows; each incident is advanced over it fenced by the lease.
-        groups: Gives members of an approved group their turns, as soon as one that had its turn has moved.
         make_context: Builds the nodes' context around that.
         savers: As many checkpoint savers as incidents may advance at once.
         leases: Where leases are kept.
@@ -66,7 +64,6 @@ class Advancer:
     def __init__(
         self,
         store: Store,
-        groups: GroupDesk,
         make_context: MakeContext,
         savers: Sequence[BaseCheckpointSaver],
         leases: Leases,
@@ -75,7 +72,6 @@ class Advancer:
         holder: str,
     ) -> None:
         self._store = store
-        self._groups = groups
         self._make_context = make_context
         self._leases = leases
         self._pace = pace
@@ -104,7 +100,6 @@ class Advancer:
                 await self._advance(incident_id, saver, self._store.under(lease))
         finally:
             self._slots.put_nowait(saver)
-        await self._groups.go_on(incident_id)
 
     async def _advance(self, incident_id: str, saver: BaseCheckpointSaver, store: Store) -> None:
         ctx = self._make_context(store)
@@ -210,12 +205,16 @@ class Advancer:
         """
         watch = self._pace.watch
         kinds = {p.value.get("kind") for p in snapshot.interrupts if isinstance(p.value, dict)}
-        if not kinds or "turn" in kinds:
-            return 10 * watch
         approval_id = snapshot.values.get("approval_id", "")
+        if not kinds:
+            return 10 * watch
+        if "turn" in kinds:
+            return 40 * watch
         if "review" not in kinds or not approval_id:
             return watch
         approval = await store.approval(approval_id)
+        if approval.status is not ApprovalStatus.PENDING:  # decided with its group, and not its turn yet
+            return 40 * watch
         age = (self._clock.now() - datetime.fromisoformat(approval.created_at)).total_seconds()
         return min(10 * watch, max(watch, age / 10))
 

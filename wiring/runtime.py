@@ -143,9 +143,7 @@ class Runtime:
             fetch_concurrency=settings.fetch_concurrency,
         )
         savers = [make_saver(self.checkpoints) for _ in range(settings.worker_concurrency)]
-        advancer = Advancer(
-            self.store, self.groups, self._context, savers, self.leases, pace, self.clock, self.holder
-        )
+        advancer = Advancer(self.store, self._context, savers, self.leases, pace, self.clock, self.holder)
         object.__setattr__(self, "_advance", advancer)
 
     _advance: Advancer = None  # type: ignore[assignment]

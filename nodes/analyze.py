@@ -24,6 +24,10 @@ async def analyze(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         hint=state.get("hint", ""),
         incident_id=state["incident_id"],
     )
+    looked_up = diagnosis.facts.get("unity_catalog")
+    if looked_up:
+        key = f"looked_up/{state['attempt']}/{state.get('revision', 1)}"
+        await ctx.store.add_event(state["incident_id"], "looked_up", {"unity_catalog": looked_up}, key=key)
     return {"diagnosis": bounded(diagnosis).model_dump(mode="json")}
 
 

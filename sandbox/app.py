@@ -14,7 +14,15 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from core.errors import ConfigurationError, NotFound
-from sandbox import cluster_routes, control_routes, files_routes, jobs_routes, outputs_routes, runs_routes
+from sandbox import (
+    catalog_routes,
+    cluster_routes,
+    control_routes,
+    files_routes,
+    jobs_routes,
+    outputs_routes,
+    runs_routes,
+)
 from sandbox.box import Box, box_of
 from sandbox.clock import Clock
 from sandbox.engine import Engine
@@ -105,7 +113,7 @@ def _routes() -> list[Route]:
         found += [*jobs_routes.routes(prefix), *runs_routes.routes(prefix), *outputs_routes.routes(prefix)]
     for version in ("2.0", "2.1"):
         found += cluster_routes.routes(f"/api/{version}")
-    return [*found, *files_routes.routes(), *control_routes.routes()]
+    return [*found, *catalog_routes.routes(), *files_routes.routes(), *control_routes.routes()]
 
 
 async def _page(request: Request) -> Response:

@@ -42,6 +42,10 @@ them fit into a real one.
             cluster_logs: {driver/stderr: stderr.txt, driver/log4j-active.log: log4j.txt}
     workspace: {/Workspace/etl/aggregate: aggregate.py}   # notebooks and files, for workspace/export
     dbfs: {/mnt/landing/_SUCCESS: empty.txt}              # further files on DBFS
+    unity_catalog:                     # the metastore; without one the workspace has none
+      tables: {main.sales.orders: [order_id, net_amount]}   # with their columns
+      schemas: [main.empty]            # further schemas, without tables
+      forbidden: [main.hr]             # answered with 403: a catalog, a schema or a table
     history:                           # earlier runs of the job, oldest first
       - {result: SUCCESS, count: 18, seconds: 420}
       - {result: FAILED, failed_tasks: [aggregate], seconds: 130, repaired: true}
@@ -80,6 +84,7 @@ import yaml
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import ConfigurationError, NotFound
+from sandbox.catalog import CatalogScript
 from sandbox.script import JobScript, Part, Text, WebhookMode
 
 SCENARIO_FILE = "scenario.yaml"
@@ -128,6 +133,7 @@ class Scenario(JobScript):
     run: RunStart = RunStart()
     workspace: dict[str, str] = Field(default_factory=dict)
     dbfs: dict[str, str] = Field(default_factory=dict)
+    unity_catalog: CatalogScript | None = None
     other_jobs: list[JobScript] = Field(default_factory=list)
     events: list[Event] = Field(default_factory=list)
     folder: Path

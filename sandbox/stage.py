@@ -103,6 +103,8 @@ class Stage:
             self.workspace.files.put_object(path, scenario.read(name), now, self.workspace.new_id())
         for path, name in scenario.dbfs.items():
             self.workspace.files.put(path, scenario.read(name), now)
+        if scenario.unity_catalog is not None:
+            self.workspace.metastore.add(scenario.unity_catalog)
 
     def _run_started(self, run: Run) -> None:
         self._set_off(run, "started")

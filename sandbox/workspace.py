@@ -8,6 +8,7 @@ import string
 import time
 from dataclasses import dataclass, field
 
+from sandbox.catalog import Metastore
 from sandbox.clock import Clock, Timeline
 from sandbox.clusters import Cluster
 from sandbox.files import Files
@@ -69,6 +70,7 @@ class Workspace:
         self.task_runs: dict[int, tuple[Run, TaskRun]] = {}
         self.clusters: dict[str, Cluster] = {}
         self.files = Files()
+        self.metastore = Metastore()
         #: Idempotency token -> run id, for run-now and submit.
         self.tokens: dict[str, int] = {}
         #: Names of the outages that go on.

@@ -3,6 +3,7 @@
 from tools.databricks.connection import Connection
 from tools.databricks.soft_failure import soft_failure
 from tools.databricks.task_output import RawOutput
+from tools.databricks.unity_catalog import UnityCatalog
 from tools.databricks.workspace import FoundRun, Workspace
 
-__all__ = ["Connection", "FoundRun", "RawOutput", "Workspace", "soft_failure"]
+__all__ = ["Connection", "FoundRun", "RawOutput", "UnityCatalog", "Workspace", "soft_failure"]

@@ -7,13 +7,13 @@ telling words look once encoded.
 
 from __future__ import annotations
 
-import base64
 import codecs
 import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Literal, NamedTuple
 
+from tools.base64_forms import base64_forms
 from tools.injection_disguises import FOREIGN, MARKUP, TELLING
 from tools.injection_rules import HINTS, ORDERS, TELLING_GROUPS
 
@@ -35,15 +35,6 @@ def triggers() -> tuple[Trigger, ...]:
     found = [_of_rule(pattern) for _, _, pattern in (*ORDERS, *FOREIGN, *MARKUP)]
     found += [_of_rule(hint.pattern)._replace(kind="hint") for hint in HINTS if hint.group in TELLING_GROUPS]
     return (*found, *_HIDDEN, *_encoded())
-
-
-def base64_forms(word: str) -> Iterator[str]:
-    """How a word looks within base64, wherever it begins: the characters that its neighbours have no part in."""
-    for offset in range(3):
-        raw = base64.b64encode(b"\0" * offset + word.encode()).decode().rstrip("=")
-        first = (offset * 8 + 5) // 6
-        whole = (offset + len(word)) * 8 // 6
-        yield raw[first:whole]
 
 
 _HIDDEN = (

@@ -1,7 +1,8 @@
 """Takes secrets out of texts before anything is stored, sent or printed.
 
 The number of lines stays the same and a placeholder says what kind of secret stood there, so that a diagnosis of
-the redacted text still works: `password=[REDACTED:password]`.
+the redacted text still works: `password=[REDACTED:password]`. Terminal sequences and NULs, which can tear a secret
+apart, are taken out too.
 """
 
 from __future__ import annotations
@@ -14,30 +15,27 @@ from typing import Any
 
 from tools.log_reader.scan import WORTH_COMPILING_BYTES, FastScanner, Hits, Scanner, SlowScanner
 from tools.log_reader.signals import Signal
-from tools.secret_rules import (
-    KEY_AFTER,
-    KEY_AFTER_OPEN,
-    KEY_CHARS,
-    KEY_WORD,
-    KEYED_LOOK,
-    KEYED_NEEDLES,
-    MAX_KEY_CHARS,
+from tools.secret_blocks import (
+    ENCODED_LOOK,
+    ENCODED_NEEDLES,
+    KEY_BODY,
+    KEY_LINE,
+    MAX_KEY_LINES,
     PRIVATE_KEY_BEGIN,
     PRIVATE_KEY_END,
-    RULES,
-    VALUE_REST,
-    VALUE_STOP,
-    Rule,
-    is_secret,
-    library_rules,
+    PRIVATE_KEY_LOOK,
+    encoded_texts,
+    goes_on,
+    paired_secrets,
 )
+from tools.secret_keys import KEYED_LOOK, KEYED_NEEDLES, keyed_secrets, kind_of_key
+from tools.secret_rules import RULES, Rule, library_rules
 
-_MAX_KEY_LINES = 200
-#: A line within a private key: base64, or a header such as `Proc-Type: 4,ENCRYPTED`.
-_KEY_BODY = re.compile(
-    r"[\s>|+\"']*(?:[A-Za-z0-9+/=]{1,200}(?:\\n)?|[A-Z][\w-]{2,30}: .{0,100})?[\s,\"';\\]*"
+#: A wrapped secret has at most so many more lines.
+_MAX_WRAPPED = 40
+_TERMINAL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[@-Z\\^_=>78]|\([0-9A-B])|\x00"
 )
-_SECRET_NAME = re.compile(r"[^A-Za-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +56,17 @@ class RedactedValue:
 
 def redact(text: str) -> Redacted:
     """Replace every secret in a text by a placeholder that names its kind. The lines stay where they are."""
+    if "\x1b" in text or "\x00" in text:
+        text = _TERMINAL.sub("", text)
+    text, paired = _redact_pairs(text)
     data = text.encode("utf-8", "surrogatepass")
-    pieces: list[bytes] = []
-    done = count = 0
+    editor = _Editor(data)
     for start, signals in _looked_at(_scanner(len(data)).scan(data)).items():
-        if start < done:
-            continue
-        end = _line_end(data, start)
-        line = data[start:end].decode("utf-8", "surrogatepass")
-        keys = 0
-        if PRIVATE_KEY_BEGIN.search(line):
-            line, end, keys = _redact_private_key(line, data, end)
-        first, *rest = line.split("\n")
-        first, found = _redact_line(first, signals)
-        if found + keys:
-            pieces += [data[done:start], "\n".join([first, *rest]).encode("utf-8", "surrogatepass")]
-            done = end
-            count += found + keys
-    if not count:
-        return Redacted(text, 0)
-    return Redacted(b"".join([*pieces, data[done:]]).decode("utf-8", "surrogatepass"), count)
-
-
-def _looked_at(hits: Hits) -> dict[int, list[int]]:
-    """The lines worth a look, by where they begin, each with the numbers of the rules that may find something."""
-    lines: dict[int, list[int]] = {}
-    for start, signal in zip(hits.start, hits.signal, strict=True):
-        lines.setdefault(start, []).append(signal)
-    return lines
-
-
-def _line_end(data: bytes, start: int) -> int:
-    end = data.find(b"\n", start)
-    return len(data) if end < 0 else end
+        if start >= editor.done:
+            _redact_at(editor, start, signals)
+    if not editor.count:
+        return Redacted(text, paired)
+    return Redacted(editor.finished(), editor.count + paired)
 
 
 def redact_json(value: Any) -> RedactedValue:
@@ -108,15 +84,73 @@ def redact_json(value: Any) -> RedactedValue:
     named = value.get("key", value.get("name"))
     for key, item in value.items():
         name = named if key == "value" and isinstance(named, str) else key
-        kind = _kind_of_key(name, item) if isinstance(item, str) and isinstance(name, str) else None
+        kind = kind_of_key(name, item) if isinstance(item, str) and isinstance(name, str) else None
         redacted = RedactedValue(_placeholder(kind), 1) if kind else redact_json(item)
-        out[key] = redacted.value
-        count += redacted.count
+        clean = redact_json(key) if isinstance(key, str) else RedactedValue(key, 0)
+        out[clean.value] = redacted.value
+        count += redacted.count + clean.count
     return RedactedValue(out, count)
 
 
+class _Editor:
+    """A text of which lines are replaced, from the beginning to the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.done = self.count = 0
+        self._pieces: list[bytes] = []
+
+    def line(self, start: int) -> tuple[str, int]:
+        """The line that begins at a byte, and the byte after it."""
+        end = self.data.find(b"\n", start)
+        end = len(self.data) if end < 0 else end
+        return self.data[start:end].decode("utf-8", "surrogatepass"), end
+
+    def line_before(self, start: int) -> tuple[str, int]:
+        """The line that ends before the one that begins at a byte, and where it begins."""
+        begin = self.data.rfind(b"\n", 0, start - 1) + 1
+        return self.data[begin : start - 1].decode("utf-8", "surrogatepass"), begin
+
+    def replace(self, start: int, end: int, text: str, count: int) -> None:
+        """Put a text in the place of bytes; `start` is not before what was replaced already."""
+        self._pieces += [self.data[self.done : start], text.encode("utf-8", "surrogatepass")]
+        self.done = end
+        self.count += count
+
+    def finished(self) -> str:
+        """The whole text."""
+        return b"".join([*self._pieces, self.data[self.done :]]).decode("utf-8", "surrogatepass")
+
+
+def _redact_at(editor: _Editor, start: int, signals: Sequence[int]) -> None:
+    """Redact the line that begins at a byte, and the lines around it that belong to the same secret."""
+    line, end = editor.line(start)
+    clean, count = line, 0
+    following: list[str] = []
+    if PRIVATE_KEY_BEGIN.search(line):
+        clean, following, end = _redact_private_key(line, editor, end)
+        count = 1
+    elif PRIVATE_KEY_END.search(line):
+        begin, above = _key_above(editor, start)
+        if above:
+            editor.replace(begin, start - 1, "\n".join([_placeholder("private_key")] * above), 1)
+    clean, found = _redact_line(clean, signals)
+    count += found
+    while found and clean.endswith("]") and len(following) < _MAX_WRAPPED and end < len(editor.data):
+        more, after = editor.line(end + 1)
+        rest = goes_on(line, more)
+        if rest is None:
+            break
+        following.append(
+            more[: rest.start("secret")] + _placeholder("continued") + more[rest.end("secret") :]
+        )
+        line, end = more.rstrip(), after
+    if count:
+        editor.replace(start, end, "\n".join([clean, *following]), count)
+
+
 def _redact_line(line: str, signals: Sequence[int]) -> tuple[str, int]:
-    """Apply the rules of these numbers; the one after the last rule stands for keys named like secrets."""
+    """Apply the rules of these numbers; those after the last rule are for keys and for what is encoded."""
     rules = _rules()
     count = 0
     for number in signals:
@@ -125,9 +159,19 @@ def _redact_line(line: str, signals: Sequence[int]) -> tuple[str, int]:
                 line, found = _replace(line, pattern, rules[number].kind)
                 count += found
     if len(rules) in signals:
-        line, keyed = _redact_keyed(line)
-        count += keyed
+        spans = [(start, end, kind) for start, end, kind in keyed_secrets(line)]
+        line, count = _without(line, spans), count + len(spans)
+    if len(rules) + 1 in signals:
+        told = [(start, end, "base64") for start, end, said in encoded_texts(line) if redact(said).count]
+        line, count = _without(line, told), count + len(told)
     return line, count
+
+
+def _without(line: str, spans: Sequence[tuple[int, int, str]]) -> str:
+    """The line with placeholders in the place of spans, which ascend."""
+    for start, end, kind in reversed(spans):
+        line = line[:start] + _placeholder(kind) + line[end:]
+    return line
 
 
 def _replace(line: str, pattern: re.Pattern[str], kind: str) -> tuple[str, int]:
@@ -155,108 +199,47 @@ def _secret_span(match: re.Match[str]) -> tuple[int, int]:
     return match.span()
 
 
-def _redact_keyed(line: str) -> tuple[str, int]:
-    """Replace the values of keys named like secrets, going through the line once."""
-    pieces: list[str] = []
-    done = count = 0
-    word = KEY_WORD.search(line)
-    while word is not None:
-        span = _keyed_secret(line, word)
-        if span is not None and span[0] >= done:
-            pieces += [line[done : span[0]], _placeholder(_kind(word.group()))]
-            done = span[1]
-            count += 1
-        word = KEY_WORD.search(line, max(word.end(), done))
-    return ("".join([*pieces, line[done:]]), count) if count else (line, 0)
+def _redact_pairs(text: str) -> tuple[str, int]:
+    spans = paired_secrets(text)
+    return _without(text, [(start, end, "value") for start, end in spans]), len(spans)
 
 
-def _keyed_secret(line: str, word: re.Match[str]) -> tuple[int, int] | None:
-    """Where the value of the key around `word` stands, if it is a secret."""
-    name = line[max(0, word.start() - MAX_KEY_CHARS) : word.start()]
-    outside = name.rstrip(KEY_CHARS)
-    lead = name[len(outside) :]
-    opening = "-" if lead[:1] == "-" else outside[-1:]
-    after = KEY_AFTER.match(line, word.end())
-    if after is None and opening in KEY_AFTER_OPEN:
-        after = KEY_AFTER_OPEN[opening].match(line, word.end())
-    if after is None:
-        return None
-    if word["weak"] and not any(
-        map(str.isdigit, line[after.end("separator") : after.end("separator") + 200])
-    ):
-        return None
-    start, end, bare = _value_span(line, after)
-    key = lead.lstrip("-") + word.group() + after["rest"]
-    strong = word["strong"] is not None or (opening in ("-", "<") and after["separator"][:1] in " \t>")
-    spaced = (
-        ":" in after["separator"]
-        and after["separator"].endswith(" ")
-        and not _begins_line(line, word.start() - len(lead))
-    )
-    value = line[start:end]
-    if "[REDACTED:" in value or not is_secret(key, strong, value, bare=bare, spaced_colon=spaced):
-        return None
-    return start, end
-
-
-def _value_span(line: str, after: re.Match[str]) -> tuple[int, int, bool]:
-    """Where a key's value begins and ends, and whether it has neither quotes nor braces."""
-    groups = after.groupdict()
-    for name in ("quoted", "braced"):
-        if groups.get(name) is not None:
-            return *after.span(name), False
-    start, end = after.span("bare")
-    stop = VALUE_STOP.search(line, start, end + 1)
-    if stop is not None and stop.start() < end:
-        return start, stop.start(), True
-    if end - start >= 500:
-        rest = VALUE_REST.match(line, end)
-        end = rest.end() if rest else end
-    return start, end, True
-
-
-def _begins_line(line: str, at: int) -> bool:
-    """Whether a key stands where YAML, properties and printed settings have it."""
-    return not line[:at].strip(" \t-{[(\"'\\,") or line[:at].rstrip()[-1:] in "{[(,\"'"
-
-
-def _redact_private_key(line: str, data: bytes, end: int) -> tuple[str, int, int]:
-    """Replace the key that begins in `line`, which ends at byte `end`.
-
-    Returns:
-        The text without the key (as many lines as before), where it ends in `data`, and 1.
-    """
-    begin = PRIVATE_KEY_BEGIN.search(line)
-    closing = PRIVATE_KEY_END.search(line)
-    if begin is None:
-        return line, end, 0
-    if closing is not None and closing.start() > begin.start():
-        return line[: begin.start()] + _placeholder("private_key") + line[closing.end() :], end, 1
-    lines = 1
-    while end < len(data) and lines < _MAX_KEY_LINES:
-        following = _line_end(data, end + 1)
-        text = data[end + 1 : following].decode("utf-8", "replace")
+def _redact_private_key(line: str, editor: _Editor, end: int) -> tuple[str, list[str], int]:
+    """Replace the key that begins in `line`, which ends at byte `end`: its first line, its others, its new end."""
+    begin, closing = PRIVATE_KEY_BEGIN.search(line), PRIVATE_KEY_END.search(line)
+    at = begin.start() if begin else 0
+    if closing is not None and closing.start() > at:
+        return line[:at] + _placeholder("private_key") + line[closing.end() :], [], end
+    following: list[str] = []
+    while end < len(editor.data) and len(following) < MAX_KEY_LINES:
+        text, after = editor.line(end + 1)
         closed = PRIVATE_KEY_END.search(text)
-        if not closed and not _KEY_BODY.fullmatch(text):
+        if not closed and not KEY_BODY.fullmatch(text):
             break
-        end = following
-        lines += 1
+        following.append(_placeholder("private_key"))
+        end = after
         if closed:
             break
-    return line[: begin.start()] + "\n".join([_placeholder("private_key")] * lines), end, 1
+    return line[:at] + _placeholder("private_key"), following, end
 
 
-def _kind_of_key(name: str, value: str) -> str | None:
-    """The kind of secret that the value of a JSON key is, or None."""
-    words = list(KEY_WORD.finditer(name[:MAX_KEY_CHARS]))
-    for word in words:
-        if is_secret(name, word["strong"] is not None, value, bare=False, spaced_colon=False):
-            return _kind(word.group())
-    return None
+def _key_above(editor: _Editor, start: int) -> tuple[int, int]:
+    """Where the lines of a key begin whose last line begins at `start` and whose first is not there; how many."""
+    lines = 0
+    while start > editor.done and lines < MAX_KEY_LINES:
+        text, begin = editor.line_before(start)
+        if begin < editor.done or not KEY_LINE.fullmatch(text):
+            break
+        start, lines = begin, lines + 1
+    return start, lines
 
 
-def _kind(name: str) -> str:
-    return _SECRET_NAME.sub("_", name).strip("_").lower()
+def _looked_at(hits: Hits) -> dict[int, list[int]]:
+    """The lines worth a look, by where they begin, each with the numbers of the rules that may find something."""
+    lines: dict[int, list[int]] = {}
+    for start, signal in zip(hits.start, hits.signal, strict=True):
+        lines.setdefault(start, []).append(signal)
+    return lines
 
 
 def _placeholder(kind: str) -> str:
@@ -272,15 +255,9 @@ def _rules() -> tuple[Rule, ...]:
 def _signals() -> tuple[Signal, ...]:
     looks = [Signal(rule.kind, rule.look, rule.needles, "message", 0.0) for rule in _rules()]
     looks.append(Signal("keyed", KEYED_LOOK, KEYED_NEEDLES, "message", 0.0, caseless=True))
-    looks.append(
-        Signal(
-            "private_key",
-            rb"(BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key)",
-            (b"PRIVATE KEY", b"PuTTY-User-Key"),
-            "message",
-            0.0,
-        )
-    )
+    looks.append(Signal("encoded", ENCODED_LOOK, ENCODED_NEEDLES, "message", 0.0))
+    needles = (b"PRIVATE KEY", b"PuTTY-User-Key", b"Private-MAC")
+    looks.append(Signal("private_key", PRIVATE_KEY_LOOK, needles, "message", 0.0))
     return tuple(looks)
 
 

@@ -6,10 +6,7 @@ which such a line holds one), and where in the line the secret stands (`find`: i
 
 from __future__ import annotations
 
-import math
 import re
-import string
-from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 
@@ -31,10 +28,20 @@ def _rule(kind: str, needles: str, find: str, look: str | None = None) -> Rule:
 
 
 _END = r"(?![A-Za-z0-9])"
-_START = r"(?<![A-Za-z0-9])"
+#: A token begins after anything but a letter or digit, or after one that is the end of an escape: `\\n`, `%3D`, `\\u003d`.
+_START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=%[0-9A-F]{2})|(?<=\\u00[0-9a-f]{2})|(?<=\\x[0-9a-f]{2}))"
 
 #: Secrets that are known by their own form, the most telling first.
 RULES: tuple[Rule, ...] = (
+    _rule(
+        "url_password",
+        "://",
+        r"\b[A-Za-z][\w+.-]*://[^\s:/@\"'<>]{0,200}:(?P<secret>(?!//)[^\s/\"'<>]{1,300})@(?=[\w\[.-])"
+        r"|\b[A-Za-z][\w+.-]*://(?P<user>[A-Za-z0-9_-]{24,})@(?=[\w.-])"
+        # A password with a slash in it, which only looks like a port and a path when it begins with digits.
+        r"|\b[A-Za-z][\w+.-]*://[^\s:/@\"'<>]{1,200}:(?P<slashed>(?!\d{1,5}[/?#])[^\s\"'<>@?]{1,100}/[^\s\"'<>@?]{0,100})@(?=[\w-]+\.[\w.-]|localhost|[\w-]+/)",
+        r"://([^\s/\"'<>@]*:[^\s\"'<>]+|[A-Za-z0-9_-]{24}[A-Za-z0-9_-]*)@",
+    ),
     _rule(
         "databricks_token",
         "dapi|dkea|dose|dsapi",
@@ -42,10 +49,16 @@ RULES: tuple[Rule, ...] = (
         r"(dapi|dkea|dose|dsapi)[A-Za-z0-9]{16}",
     ),
     _rule(
+        "aws_secret_key",
+        "AKIA|ASIA",
+        r"(?:AKIA|ASIA)[A-Z0-9]{16}[^\nA-Za-z0-9]{1,5}(?:[A-Za-z_ ]{0,30}[^\nA-Za-z0-9]{1,5})?(?P<secret>(?=[A-Za-z/+]*\d)[A-Za-z0-9/+]{36,44})(?![A-Za-z0-9/+=])",
+        r"(AKIA|ASIA)[A-Z0-9]{16}",
+    ),
+    _rule(
         "aws_access_key",
         "A3T|AKIA|ASIA|ABIA|ACCA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA",
         _START
-        + r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)(?=[A-Z0-9]*\d)[A-Z0-9]{12,24}"
+        + r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)(?:(?=[A-Z0-9]*\d)[A-Z0-9]{12,24}|[A-Z]{16})"
         + _END,
         r"(A3T|AKIA|ASIA|ABIA|ACCA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{12}",
     ),
@@ -74,12 +87,6 @@ RULES: tuple[Rule, ...] = (
     _rule("jwt", "eyJ", _START + r"eyJ[A-Za-z0-9_=-]{8,}\.[A-Za-z0-9_=-]{8,}(?:\.[A-Za-z0-9_.+/=-]*)?"),
     _rule(
         "oracle_jdbc_password", "jdbc:oracle", r"jdbc:oracle:\w{1,20}:[^/\s@]{1,200}/(?P<secret>[^\s@\"']+)@"
-    ),
-    _rule(
-        "url_password",
-        "://",
-        r"\b[A-Za-z][\w+.-]*://[^\s:/@\"'<>]{0,200}:(?P<secret>(?!//)[^\s/\"'<>]{1,300})@(?=[\w\[.-])|\b[A-Za-z][\w+.-]*://(?P<user>[A-Za-z0-9_-]{24,})@(?=[\w.-])",
-        r"://([^\s/\"'<>@]*:[^\s/\"'<>]+|[A-Za-z0-9_-]{24}[A-Za-z0-9_-]*)@",
     ),
     _rule(
         "github_token",
@@ -127,6 +134,11 @@ RULES: tuple[Rule, ...] = (
     _rule("linear_key", "lin_api_", _START + r"lin_api_[A-Za-z0-9]{20,}"),
     _rule(
         "authorization_header",
+        "uthorization|UTHORIZATION",
+        r"(?i)authorization\\?[\"']?\s*[:=]\s*\\?[\"']?(?:digest|negotiate|ntlm|aws4-hmac-sha256)\s+(?P<secret>[^\n'}]{10,})",
+    ),
+    _rule(
+        "authorization_header",
         "uthorization|UTHORIZATION|earer |asic |BEARER ",
         r"(?i:(?:proxy-)?authorization\\?[\"']?\s*[:=]\s*\\?[\"']?(?:\w+\s+)?|\bbearer\s+)(?P<secret>(?!\[REDACTED)(?=[^\s\"',]*[\d+/=._-])[A-Za-z0-9._~+/=-]{8,})|\b[Bb]asic\s+(?P<basic>(?=[A-Za-z0-9+/]*[A-Z0-9])[A-Za-z0-9+/]{8,}={1,2}|[A-Za-z0-9+/]{24,})",
     ),
@@ -135,132 +147,51 @@ RULES: tuple[Rule, ...] = (
         "ookie: |OOKIE: ",
         r"(?i)\b(?:set-)?cookie\\?[\"']?\s*:\s*\\?[\"']?(?P<secret>[^\s\"'\[][^\n\"']{6,})",
     ),
-    _rule("curl_user", "-u |--user ", r"(?:\s-u|--user)[ =][\"']?[\w.@-]+:(?P<secret>[^\s\"']{3,})"),
-    _rule("sshpass", "sshpass", r"sshpass\s+-p\s*[\"']?(?P<secret>[^\s\"']+)"),
+    _rule(
+        "curl_user",
+        "-u |--user ",
+        r"(?:\s-u|--user)[ =][\"']?[\w.@-]+:(?P<secret>(?![$/\d])[^\s\"']{3,}|\d[^\s\"']{5,})",
+    ),
+    _rule(
+        "shell_password",
+        "sshpass|login|redis-cli|openssl|password-stdin|passphrase",
+        r"\bsshpass\s+-p\s*[\"']?(?P<secret>[^\s\"']+)"
+        r"|\b(?:docker|podman|az|helm|oc|buildah|skopeo|cf|ibmcloud)\s[^|;\n]{0,60}?login\b[^|;\n]{0,200}?\s(?:-p|--password)[ =]\s*[\"']?(?P<login>[^\s\"'$-][^\s\"']{2,})"
+        r"|\bredis-cli\b[^|;\n]{0,200}?\s-a\s+[\"']?(?P<redis>[^\s\"'$]+)"
+        r"|\bopenssl\b[^|;\n]{0,200}?\s(?:-k\s+|-pass(?:in|out)?\s+pass:)[\"']?(?P<openssl>[^\s\"'$]+)"
+        r"|\becho\s+(?:-n\s+)?[\"']?(?P<echo>[^\s\"'$|]{3,})[\"']?\s*\|[^\n]{0,120}--password-stdin",
+    ),
+    _rule(
+        "password",
+        "password|PASSWORD|Password|IDENTIFIED|dentified",
+        r"(?i)\blogin\s+\S{1,100}\s+password\s+(?P<secret>\S{3,})"
+        r"|\b(?:with\s+password|identified\s+(?:with\s+\S+\s+)?by(?:\s+password)?|password)\s+'(?P<sql>[^'\n]{3,200})'(?=\s*(?:;|$|[)\"]|valid|replace|default|account))",
+    ),
+    _rule(
+        "pgpass",
+        ":",
+        r"(?<![\w:/.-])(?:[\w-]+\.){1,6}[\w-]+:\d{4,5}:[\w*]{1,63}:[\w*]{1,63}:(?P<secret>[^\s:\"']{6,})(?=\s|$)",
+        r"[\w-]\.[\w-]+:[0-9]{4,5}:[\w*]+:[\w*]+:[^\s:]{6}",
+    ),
+    _rule("mailgun_key", "key-", r"\bkey-(?=[0-9a-f]*\d)[0-9a-f]{32}\b"),
+    _rule(
+        "s3_url_secret",
+        "s3",
+        r"\bs3[an]?://[^\s/:@]{10,60}(?:\]|):(?P<secret>[A-Za-z0-9+/=%]{20,80})@",
+        r"s3[an]?://[^\s@]+@",
+    ),
+    _rule(
+        "aws_session_token",
+        "IQoJ|FwoG",
+        r"(?<![A-Za-z0-9+/])(?:IQoJb3JpZ2lu|FwoGZXIvYXdz)[A-Za-z0-9+/=%]{40,}",
+    ),
+    _rule("google_refresh_token", "1//0", r"(?<![\w/])1//0[\w-]{30,}"),
     _rule(
         "mysql_password",
         "mysql",
         r"\bmysql(?:dump|admin|import)?\b[^|;\n]{0,200}?\s-p(?P<secret>[^\s\"'-][^\s\"']*)",
     ),
 )
-PRIVATE_KEY_BEGIN = re.compile(
-    r"-{4,5}\s?BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?\s?-{4,5}|PuTTY-User-Key-File-\d"
-)
-PRIVATE_KEY_END = re.compile(r"-{4,5}\s?END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?\s?-{4,5}|Private-MAC:")
-
-#: Names of keys whose values are secrets whatever they look like.
-_STRONG_KEY = (
-    r"pass(?:word|wd|phrase|code)|passwrd|(?<![a-z])pwd|(?<![a-z])pass(?![a-z])|secret(?:[_.-]?(?:access)?[_.-]?key|[_.-]?value)?|client[_.-]?secret|secret"
-    r"|api[_.-]?(?:key|secret|token)|apikey|(?:access|auth|refresh|bearer|id|session|security|sas|oauth|personal[_.-]?access|pat)[_.-]?token"
-    r"|account[_.-]?key|shared[_.-]?(?:access[_.-]?)?key|private[_.-]?key|encryption[_.-]?key|signing[_.-]?key|master[_.-]?key|storage[_.-]?key"
-    r"|credentials?|connection[_.-]?string|conn[_.-]?str"
-)
-#: Names whose values are secrets when they look random.
-_WEAK_KEY = r"token|access[_.-]?key|key|auth|signature|sas|hash|salt|cert|webhook|dsn"
-_NOT_A_SECRET_KEY = re.compile(
-    r"(?:_|-|\.|^)(?:id|ids|name|names|type|count|counts|length|len|size|path|file|scope|scopes|url|uri|endpoint|ttl|expiry|expires?|expiration|expired|columns?|cols?"
-    r"|field|fields|policy|manager|provider|class|enabled|required|valid|version|format|algorithm|store|alias|status|error|errors|hint|prefix|mode|limit|usage|used|index)$"
-    r"|tokens$|tokeniz|idempot|page_?token|continuation|cancel|(?:primary|foreign|partition|sort|surrogate|cache|public|natural|business|merge|join|group|unique|hash|row|index|object|task|job|run|lock|duplicate|distribution|cluster(?:ing)?)[_.-]?keys?$"
-    r"|passed|passing|bypass|passive|compass|passthrough|secretary|(?:^|[_.-])(?:max|min|num|total|prompt|completion|input|output|n)[_.-].*token",
-    re.IGNORECASE,
-)
-_SEPARATOR = r"(?:\\?[\"'])?\s{0,3}(?:=>|->|[=:]|\\?[\"'],|%3D)\s{0,3}"
-_QUOTED = r"(?P<quote>\\?[\"'])(?P<quoted>(?:(?!(?P=quote))[^\n]){0,4000})(?P=quote)"
-_BRACED = r"\{(?P<braced>[^{}\n]{3,500})\}"
-_BARE = r"(?P<bare>[^\s\"'<]{1,500})"
-#: A word in a key's name; what stands before and after it in the name is looked at by itself.
-KEY_WORD = re.compile(rf"(?P<strong>{_STRONG_KEY})|(?P<weak>{_WEAK_KEY})", re.IGNORECASE)
-KEY_CHARS = string.ascii_letters + string.digits + "_.$:-"
-#: The rest of the name, a separator, a value: `password=x`, `"token": "x"`, `('fs.secret', 'x')`, `secret -> x`.
-KEY_AFTER = re.compile(
-    rf"(?P<rest>[\w.$-]{{0,80}})(?P<separator>{_SEPARATOR})(?:{_QUOTED}|{_BRACED}|{_BARE})", re.IGNORECASE
-)
-#: Separators that need something before the key: `--password x`, `<password>x</password>`, `(fs.password,x)`.
-KEY_AFTER_OPEN = {
-    "-": re.compile(
-        r"(?P<rest>[\w-]{0,40})(?P<separator>[ \t]{1,3})[\"']?(?P<bare>[^\s\"'-][^\s\"']{0,500})"
-    ),
-    "/": re.compile(
-        r"(?P<rest>[\w-]{0,40})(?P<separator>[ \t]{1,3})[\"']?(?P<bare>[^\s\"'-][^\s\"']{0,500})"
-    ),
-    "<": re.compile(r"(?P<rest>[\w.:-]{0,40})(?P<separator>(?:\s[^<>\n]{0,200})?>)(?P<bare>[^<\n]{1,500})<"),
-    "(": re.compile(r"(?P<rest>[\w.-]{0,80})(?P<separator>,)(?P<bare>[^(),\s]{1,500})\)"),
-}
-#: Where a value without quotes ends before a space does.
-VALUE_STOP = re.compile(
-    r"[,&;)\]}>](?:(?<=[,&;])(?=\s|$|[\w.-]{1,60}\s{0,3}[=:])|(?<=[)\]}>])[)\]}>]{0,9}(?=[\s,;.)\]}]|$))"
-)
-MAX_KEY_CHARS = 120
-#: What is left of a value that is longer than the patterns read.
-VALUE_REST = re.compile(r"[^\s\"'<,;&)\]}]*")
-KEYED_LOOK = rb"(pass|pwd|secret|token|key|credential|auth|signature|sas|salt|conn(ection)?[_.-]?str|webhook|dsn|hash|cert)[\w.$-]{0,80}(\\?[\"'])?[ \t]{0,3}(=|:|->|%3d|>|,|[ \t][^ \t\n])"
-KEYED_NEEDLES = (
-    b"pass",
-    b"pwd",
-    b"secret",
-    b"token",
-    b"key",
-    b"credential",
-    b"auth",
-    b"signature",
-    b"sas",
-    b"salt",
-    b"conn",
-    b"webhook",
-    b"dsn",
-    b"hash",
-    b"cert",
-)
-_PLACEHOLDER = re.compile(
-    r"(?:null|none|nil|true|false|yes|no|empty|undefined|unset|default|redacted|masked|hidden|invalid|expired|missing|required|unknown|string|str|varchar|\d{1,3}"
-    r"|\*+|x{3,}|\.{3,}|-+|_+|\?+|<[^>]*>?|\$\{?[\w.:-]+\}?|%\w+%|\{\{[^}]*\}{0,2}|\{[a-z_][a-z_.]*\}|\[redacted.*|\(redacted\)|env\.\w+|os\.environ.*|dbutils\.secrets.*|getpass.*|secret\(.*|\w+\(\)?)$",
-    re.IGNORECASE,
-)
-
-
-#: So many characters of a value are enough to see whether it looks random.
-_RANDOM_CHARS = 200
-
-
-def is_secret(key: str, strong: bool, value: str, *, bare: bool, spaced_colon: bool) -> bool:
-    """Whether the value of `key` is a secret.
-
-    Args:
-        key: The whole name of the key.
-        strong: The name alone says so (`password`), and not only together with a random value (`token`).
-        value: What stands after it.
-        bare: The value has no quotes.
-        spaced_colon: Key and value are separated as in a sentence, by a colon and a space.
-    """
-    if not strong and not looks_random(value[:_RANDOM_CHARS]):
-        return False
-    if len(value) < 3 or _PLACEHOLDER.match(value) or _NOT_A_SECRET_KEY.search(key):
-        return False
-    if key.upper() == "PWD" and value[:1] in "/~.":
-        return False
-    if strong and bare and spaced_colon:
-        # "Invalid password: must be longer" is a sentence; "password: hunter2" is not.
-        return looks_random(value) or bool(re.search(r"\d|[^\w\s.,:;'\"()-]", value)) or len(value) >= 12
-    return True
-
-
-def looks_random(value: str) -> bool:
-    """Whether a value has the length, the mixture of characters and the entropy of a made-up secret."""
-    if len(value) < 16 or not re.search(r"\d", value) or not re.search(r"[A-Za-z]", value):
-        return False
-    if (
-        re.fullmatch(r"[\w.-]+\.(?:py|scala|java|sql|csv|json|parquet|com|net|org|io)(?:[:/].*)?", value)
-        or value[:1] == "/"
-        or "://" in value[:12]
-    ):
-        return False
-    return entropy(value) >= 3.2
-
-
-def entropy(value: str) -> float:
-    """Shannon's entropy in bits per character."""
-    total = len(value)
-    return -sum(n / total * math.log2(n / total) for n in Counter(value).values()) if total else 0.0
 
 
 #: detect-secrets' detectors that add kinds to ours, with literals that their matches hold.

@@ -9,6 +9,7 @@ import string
 
 import pytest
 
+from tests import no_secrets, planted_secrets
 from tools.redaction import redact, redact_json
 
 RANDOM = random.Random(20261102)
@@ -255,6 +256,36 @@ def test_two_hundred_secrets_in_a_long_log() -> None:
     assert [secret for secret in planted if secret in redacted.text] == []
     untouched = [a == b for a, b in zip(text.split("\n"), redacted.text.split("\n"), strict=True)]
     assert untouched.count(False) == 200
+
+
+@pytest.mark.parametrize("kind", planted_secrets.TEMPLATES)
+def test_planted_secrets_of_every_form_are_gone(kind: str) -> None:
+    for planted in planted_secrets.many(seed=20261121, rounds=3):
+        if planted.kind == kind:
+            text = f"26/11/21 INFO first\n{planted.text}\nlast line"
+            redacted = redact(text)
+            assert [s for s in planted.secrets if s in redacted.text] == [], redacted.text
+            assert redacted.text.count("\n") == text.count("\n")
+            assert redacted.text.startswith("26/11/21 INFO first\n") and redacted.text.endswith("\nlast line")
+
+
+def test_planted_secrets_are_gone_from_one_long_log() -> None:
+    planted = list(planted_secrets.many(seed=7, rounds=6))
+    assert len(planted) > 1000
+    text = "".join(f"{p.text}\n{HARMLESS[n % len(HARMLESS)]}\n" for n, p in enumerate(planted))
+    redacted = redact(text).text
+    assert [s for p in planted for s in p.secrets if s in redacted] == []
+    assert all(line in redacted.split("\n") for line in HARMLESS)
+
+
+@pytest.mark.parametrize("text", no_secrets.LINES)
+def test_what_only_looks_like_a_secret_stays(text: str) -> None:
+    assert redact(text).text == text
+
+
+def test_lines_without_secrets_stay_together_too() -> None:
+    text = "\n".join(no_secrets.LINES * 5)
+    assert redact(text).text == text
 
 
 def test_odd_texts_survive() -> None:

@@ -91,7 +91,7 @@ _PLACEHOLDER = re.compile(
 
 
 #: A part of a value that is a word: names of files, columns and secrets have some, made-up secrets have none.
-_WORDY = re.compile(r"(?:^|[-_./:])[a-z]{4,}(?:[-_./:]|$)")
+_WORDY = re.compile(r"(?:^|[-_./:])(?=[a-z]*[g-z])[a-z]{4,}(?:[-_./:]|$)")
 #: So many characters of a value are enough to see whether it looks random.
 _RANDOM_CHARS = 200
 

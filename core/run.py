@@ -118,6 +118,8 @@ class TaskOutput(Fact):
     #: Driver and cluster log excerpts by file name, newest part last.
     cluster_logs: dict[str, str] = Field(default_factory=dict)
     cluster_events: list[dict[str, Any]] = Field(default_factory=list)
+    #: Lines that the same task logged in a good run of the job, one of each kind.
+    good_log: str = ""
     #: The lines around the failing line of the program, numbered as in the source.
     source: str = ""
     #: Name -> artifact id of the texts kept whole.

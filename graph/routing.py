@@ -8,6 +8,8 @@ from langgraph.types import Send
 from nodes.fetch import MAX_FAILED
 from nodes.state import State
 
+#: So many tasks' logs are compared with a good run's; each costs a few calls.
+MAX_COMPARED = 5
 #: `route` values that are not a node's name.
 _NAMES = {"end": END}
 
@@ -23,7 +25,17 @@ def fan_out(state: State) -> str | list[Send]:
     if not keys:
         return "retrieve"
     shared = {"incident_id": state["incident_id"], "attempt": state["attempt"], "run": state["run"]}
-    return [Send("fetch_task", {**shared, "task_key": key}) for key in keys]
+    good = good_run(state)
+    return [
+        Send("fetch_task", {**shared, "task_key": key, "good_run_id": good if n < MAX_COMPARED else None})
+        for n, key in enumerate(keys)
+    ]
+
+
+def good_run(state: State) -> int | None:
+    """The job's newest run that was good, whose log tells what stands in every log."""
+    past = state.get("history", [])
+    return next((p["run_id"] for p in past if p.get("result_state") == "SUCCESS"), None)
 
 
 def tasks_to_read(run: dict[str, Any]) -> list[str]:

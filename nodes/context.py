@@ -37,8 +37,13 @@ class Workspace(Protocol):
         """One run with all its tasks (pages followed), repair history and the job's current settings."""
         ...
 
-    async def task_output(self, run: RunFacts, task: TaskFacts) -> "RawOutput":
-        """Everything a failed task left behind, unredacted and whole up to the API's own limits."""
+    async def task_output(
+        self, run: RunFacts, task: TaskFacts, *, good_run_id: int | None = None
+    ) -> "RawOutput":
+        """Everything a failed task left behind, unredacted and whole up to the API's own limits.
+
+        With it, as `good_log`, the lines of the same task's log in a good run, where both left a log.
+        """
         ...
 
     async def exit_value(self, task: TaskFacts) -> str:
@@ -121,8 +126,15 @@ class Investigator(Protocol):
         """Category, class, root cause and evidence. Never raises for want of a model."""
         ...
 
-    async def evaluate(self, diagnosis: Diagnosis, similar: Sequence[Similar]) -> Triad:
-        """The RAG triad of a diagnosis over what it was made from."""
+    async def evaluate(
+        self,
+        diagnosis: Diagnosis,
+        similar: Sequence[Similar],
+        *,
+        incident_id: str = "",
+        run: RunFacts | None = None,
+    ) -> Triad:
+        """The RAG triad of a diagnosis over what it was made from. Never raises for want of a model."""
         ...
 
     def propose(

@@ -1,6 +1,6 @@
 """Read everything one failed task left behind; one branch for each task, in parallel."""
 
-from typing import Any
+from typing import Any, NotRequired
 
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
@@ -19,6 +19,8 @@ class FetchTask(TypedDict):
     attempt: int
     run: dict[str, Any]
     task_key: str
+    #: A good run of the job whose log the task's log is compared with.
+    good_run_id: NotRequired[int | None]
 
 
 async def fetch_task(state: FetchTask, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -34,7 +36,7 @@ async def fetch_task(state: FetchTask, runtime: Runtime[Context]) -> dict[str, A
     task = next(t for t in run.tasks if t.task_key == state["task_key"])
     key = f"{state['attempt']}/{task.task_key}"
     try:
-        raw = await ctx.workspace.task_output(run, task)
+        raw = await ctx.workspace.task_output(run, task, good_run_id=state.get("good_run_id"))
     except (RunNotFound, WorkspaceRefused) as error:
         output = TaskOutput(task_key=task.task_key, run_id=task.run_id, missing=[str(error)])
         return {"tasks": {key: output.model_dump(mode="json", exclude_defaults=True)}}

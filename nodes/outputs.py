@@ -8,7 +8,7 @@ from core.run import RunFacts, TaskOutput
 from nodes.context import Context
 from nodes.state import State
 
-_TEXTS = ("error", "error_trace", "logs", "notebook_result", "source")
+_TEXTS = ("error", "error_trace", "logs", "notebook_result", "source", "good_log")
 
 
 async def outputs(state: State, ctx: Context) -> list[TaskOutput]:

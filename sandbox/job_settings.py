@@ -135,3 +135,10 @@ def cluster_spec(settings: Settings, task: Settings) -> Settings | None:
         if key is not None and cluster.get("job_cluster_key") == key:
             return cluster.get("new_cluster") or {}
     return None
+
+
+def log_destination(spec: Settings | None) -> str | None:
+    """Where a cluster of this specification delivers its logs; None when it delivers none."""
+    conf = (spec or {}).get("cluster_log_conf") or {}
+    target = (conf.get("dbfs") or conf.get("volumes") or {}).get("destination")
+    return target.rstrip("/") if target else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.job_settings import dependants
-from sandbox.runs import Ending, Round, Run, TaskRun, attempt_ending, run_ending, skipped
+from sandbox.job_settings import cluster_spec, dependants, log_destination
+from sandbox.runs import GOOD, Ending, Round, Run, TaskRun, attempt_ending, run_ending, skipped
 from sandbox.script import Attempt, JobScript, PastRuns
 from sandbox.workspace import Job, Workspace
 
@@ -40,7 +40,7 @@ def _past_run(workspace: Workspace, job: Job, script: JobScript, entry: PastRuns
     run.rounds.append(Round(None, start))
     for task in tasks:
         key = task["task_key"]
-        attempt = script.script(key).attempt(0) if key in failed else Attempt()
+        attempt = script.script(key).attempt(0) if key in failed else script.script(key).past
         ending = attempt_ending(
             attempt if key not in failed else attempt.model_copy(update={"result": result})
         )
@@ -57,7 +57,8 @@ def _past_run(workspace: Workspace, job: Job, script: JobScript, entry: PastRuns
     if entry.repaired:
         run.rounds.append(Round(workspace.new_id(), start + 2 * length))
         for task in [t for t in tasks if t["task_key"] in failed | held_up]:
-            _add(workspace, run, task, Attempt(), attempt_ending(Attempt()), start + 2 * length, length)
+            past = script.script(task["task_key"]).past
+            _add(workspace, run, task, past, attempt_ending(past), start + 2 * length, length)
         _close(run, start + 3 * length, None)
     return run
 
@@ -89,6 +90,24 @@ def _add(
         ending=ending,
     )
     workspace.add_task_run(run, task_run)
+    if ran and attempt.cluster_logs and ending.result_state in GOOD:
+        _leave_logs(workspace, run, task_run, attempt)
+
+
+def _leave_logs(workspace: Workspace, run: Run, task_run: TaskRun, attempt: Attempt) -> None:
+    """What a good run's cluster delivered, where its specification says."""
+    spec = cluster_spec(run.settings, task_run.task)
+    target = log_destination(spec)
+    play = run.job.play if run.job else None
+    if spec is None or target is None or play is None:
+        return
+    name = f"job-{run.job_id or 0}-run-{run.run_id}-{task_run.task_key}"
+    cluster = workspace.new_cluster(name, spec, task_run.created)
+    cluster.terminate(task_run.end_time or task_run.created)
+    task_run.cluster_spec, task_run.cluster_id = spec, cluster.cluster_id
+    for file, source in attempt.cluster_logs.items():
+        content = play.scenario.read(source)
+        workspace.files.put(f"{target}/{cluster.cluster_id}/{file}", content, task_run.created)
 
 
 def _close(run: Run, end: int, stopped_as: str | None) -> None:

@@ -34,6 +34,7 @@ them fit into a real one.
       aggregate:                       # a task that is not mentioned succeeds
         succeeds_if: {spark_conf: {spark.executor.memory: 8g}}
         success: {seconds: 90}         # the attempt played when `succeeds_if` holds
+        past: {logs: good.txt}         # what it left behind in the good runs of the history
         attempts:                      # first execution, second (a retry or a repair), ...; the last repeats
           - result: FAILED
             seconds: 40
@@ -157,7 +158,7 @@ class Scenario(JobScript):
         """The names of all files the scenario needs."""
         for script in (self, *self.other_jobs):
             for task in script.tasks.values():
-                for attempt in (*task.attempts, task.success):
+                for attempt in (*task.attempts, task.success, task.past):
                     yield from attempt.files()
         yield from self.workspace.values()
         yield from self.dbfs.values()

@@ -97,6 +97,8 @@ class TaskScript(Part):
     attempts: list[Attempt] = Field(default_factory=lambda: [Attempt()], min_length=1)
     succeeds_if: list[Conditions] = Field(default_factory=list)
     success: Attempt = Attempt()
+    #: What its good runs of the past left behind.
+    past: Attempt = Attempt()
 
     @model_validator(mode="before")
     @classmethod

@@ -14,7 +14,7 @@ import yaml
 
 from sandbox.clock import Timer
 from sandbox.conditions import Situation, holds
-from sandbox.job_settings import Settings, cluster_spec
+from sandbox.job_settings import Settings, cluster_spec, log_destination
 from sandbox.runs import Ending, Run, TaskRun, attempt_ending, timed_out
 from sandbox.script import Attempt, TaskScript
 from sandbox.workspace import Workspace
@@ -185,12 +185,11 @@ class Tasks:
         play = run.job.play if run.job else None
         if not (play and task_run.cluster_id and task_run.attempt):
             return
-        conf = (task_run.cluster_spec or {}).get("cluster_log_conf") or {}
-        target = (conf.get("dbfs") or conf.get("volumes") or {}).get("destination")
-        if not target:
+        target = log_destination(task_run.cluster_spec)
+        if target is None:
             return
         for name, source in task_run.attempt.cluster_logs.items():
-            path = f"{target.rstrip('/')}/{task_run.cluster_id}/{name}"
+            path = f"{target}/{task_run.cluster_id}/{name}"
             self.workspace.files.append(path, play.scenario.read(source), now)
 
 

@@ -50,6 +50,7 @@ class FakeWorkspace:
         self.runs: dict[int, list[RunFacts]] = {}
         self.outputs: dict[str, FakeOutput] = {}
         self.past: list[PastRun] = []
+        self.good_runs: list[int | None] = []
         self.errors: list[Exception] = []
 
     async def run(self, run_id: int) -> RunFacts:
@@ -60,7 +61,10 @@ class FakeWorkspace:
         states = self.runs[run_id]
         return states.pop(0) if len(states) > 1 else states[0]
 
-    async def task_output(self, run: RunFacts, task: TaskFacts) -> FakeOutput:
+    async def task_output(
+        self, run: RunFacts, task: TaskFacts, *, good_run_id: int | None = None
+    ) -> FakeOutput:
+        self.good_runs.append(good_run_id)
         return self.outputs.get(task.task_key, FakeOutput(texts={"error": f"{task.task_key} failed"}))
 
     async def exit_value(self, task: TaskFacts) -> str:
@@ -154,7 +158,14 @@ class FakeInvestigator:
         self.hints.append(hint)
         return self.diagnosis
 
-    async def evaluate(self, diagnosis: Diagnosis, similar: Sequence[Similar]) -> Triad:
+    async def evaluate(
+        self,
+        diagnosis: Diagnosis,
+        similar: Sequence[Similar],
+        *,
+        incident_id: str = "",
+        run: RunFacts | None = None,
+    ) -> Triad:
         if self.triads:
             return self.triads.pop(0)
         return Triad(faithfulness=0.9, answer_relevance=0.9, context_precision=0.9)

@@ -37,8 +37,12 @@ class ClusterTraces:
 class ClusterReader:
     """Reads clusters' traces; tasks that share a cluster and are read at the same time share the reading."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, *, max_bytes: int = MAX_FILE_BYTES, events: bool = True
+    ) -> None:
         self._connection = connection
+        self._max_bytes = max_bytes
+        self._with_events = events
         self._reading: dict[str, asyncio.Task[ClusterTraces]] = {}
 
     async def read(self, cluster_id: str, log_conf: Json | None) -> ClusterTraces:
@@ -56,7 +60,7 @@ class ClusterReader:
     async def _read(self, cluster_id: str, log_conf: Json | None) -> ClusterTraces:
         traces = ClusterTraces()
         try:
-            traces.events = await self._events(cluster_id)
+            traces.events = await self._events(cluster_id) if self._with_events else []
         except WorkspaceError as error:
             traces.missing.append(f"cluster events: {error}")
         try:
@@ -110,7 +114,7 @@ class ClusterReader:
         size = status.get("file_size")
         if not isinstance(size, int):
             raise garbage(what)
-        start = offset = max(0, size - MAX_FILE_BYTES)
+        start = offset = max(0, size - self._max_bytes)
         parts: list[bytes] = []
         while offset < size:
             query = {"path": path, "offset": offset, "length": min(CHUNK, size - offset)}
@@ -124,11 +128,11 @@ class ClusterReader:
 
     async def _volume_tail(self, path: str) -> tuple[bytes, bool]:
         """The end of a file; a server that ignores the range gives all of it, up to sixteen times as much."""
-        headers = {"Range": f"bytes=-{MAX_FILE_BYTES}", "Accept": "application/octet-stream"}
+        headers = {"Range": f"bytes=-{self._max_bytes}", "Accept": "application/octet-stream"}
         content = await self._connection.read_bytes(
-            f"/api/2.0/fs/files{path}", what=f"file {path}", headers=headers, limit=16 * MAX_FILE_BYTES
+            f"/api/2.0/fs/files{path}", what=f"file {path}", headers=headers, limit=16 * self._max_bytes
         )
-        return content[-MAX_FILE_BYTES:], len(content) >= MAX_FILE_BYTES
+        return content[-self._max_bytes :], len(content) >= self._max_bytes
 
 
 def destination(log_conf: Json | None) -> str | None:

@@ -25,7 +25,7 @@ class RawOutput:
     """A task's output, unredacted.
 
     `texts` has those of these that are not empty: `error`, `error_trace`, `logs` (the last 5 MB),
-    `notebook_result` (the first 5 MB), `state_message`, `source` (around the failing line), `notebook` (the
+    `notebook_result` (the first 5 MB), `good_log` (see `tools.databricks.good_run`), `state_message`, `source` (around the failing line), `notebook` (the
     exported page's text), `cluster/<file>`, and `child/<task>/error` and `child/<task>/error_trace` of what the
     task itself ran. Cluster events are the API's, oldest first.
     """

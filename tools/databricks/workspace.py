@@ -11,6 +11,7 @@ from core.errors import RunNotFound, WorkspaceRefused
 from core.run import PastRun, RunFacts, TaskFacts
 from tools.databricks import facts, reads, states, wire
 from tools.databricks.connection import Connection
+from tools.databricks.good_run import GoodRuns
 from tools.databricks.soft_failure import soft_failure
 from tools.databricks.task_output import OutputReader, RawOutput, get_output
 
@@ -50,6 +51,7 @@ class Workspace:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._outputs = OutputReader(connection)
+        self._good = GoodRuns(connection)
 
     @property
     def name(self) -> str:
@@ -70,9 +72,21 @@ class Workspace:
         found = await reads.run(self._connection, run_id)
         return facts.run_facts(found, await self._settings(found.job_id), self.name)
 
-    async def task_output(self, run: RunFacts, task: TaskFacts) -> RawOutput:
-        """Everything a task left behind, unredacted and whole up to the API's own limits."""
-        return await self._outputs.read(task)
+    async def task_output(
+        self, run: RunFacts, task: TaskFacts, *, good_run_id: int | None = None
+    ) -> RawOutput:
+        """Everything a task left behind, unredacted and whole up to the API's own limits.
+
+        Where it left a log and `good_run_id` names a good run of the job, `good_log` has the lines of the same
+        task's log there, one of each kind.
+        """
+        output = await self._outputs.read(task)
+        of_cluster = any(name.startswith("cluster/") for name in output.texts)
+        if good_run_id and (of_cluster or "logs" in output.texts):
+            text, missing = await self._good.log(good_run_id, task, of_cluster=of_cluster)
+            output.put("good_log", text)
+            output.missing += missing
+        return output
 
     async def exit_value(self, task: TaskFacts) -> str:
         """What a notebook task ended with (`dbutils.notebook.exit`); empty when that can't be read. One call,

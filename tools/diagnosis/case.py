@@ -9,6 +9,7 @@ from typing import Any
 
 from core.run import RunFacts, TaskOutput
 from tools.log_reader import Reading, Templates, read_text
+from tools.log_reader.good import templates_of_text
 
 #: Texts of a task's output that are read, in the order in which a person would.
 _TEXTS = ("error", "error_trace", "logs", "notebook_result")
@@ -70,6 +71,7 @@ def case_of_outputs(
 
 def _task_case(run: RunFacts, output: TaskOutput, several: bool, good: Templates | None) -> TaskCase:
     prefix = f"{output.task_key}/" if several else ""
+    good = templates_of_text(output.good_log) if output.good_log else good
     readings = [
         read_text(text, f"{prefix}{name}", good=good) for name in _TEXTS if (text := getattr(output, name))
     ]

@@ -18,6 +18,7 @@ from core.errors import (
     WorkspaceRefused,
     WorkspaceUnavailable,
 )
+from core.incident import Status
 from core.run import RunFacts
 from nodes.fetch import FAILED_STATES, worth_investigating
 from store.models import RunState
@@ -100,7 +101,10 @@ async def look_at(runtime: Runtime, run_id: int, *, source: str) -> Looked:
     known = await runtime.runs.seen(run.workspace, run.run_id, repair_id)
     if known and known[1]:
         note = "started by Pitstop itself" if known[0] is RunState.OURS else ""
-        await defer_advance(runtime.queue, known[1])
+        begun = (await runtime.store.incident(known[1])).status != Status.NEW
+        if known[0] is RunState.OURS or source == "api" or not begun:
+            # What was begun goes on by itself: a failure that is announced again says nothing new.
+            await defer_advance(runtime.queue, known[1])
         return Looked(known[1], note=note)
     await _refuse_good(runtime, run)
     await _wait_for_actions(runtime, run)

@@ -216,7 +216,7 @@ class Advancer:
         if approval.status is not ApprovalStatus.PENDING:  # decided with its group, and not its turn yet
             return 40 * watch
         age = (self._clock.now() - datetime.fromisoformat(approval.created_at)).total_seconds()
-        return min(10 * watch, max(watch, age / 10))
+        return min(20 * watch, max(4 * watch, age / 10))
 
 
 async def _repaired_meanwhile(ctx: Context, incident_id: str) -> bool:

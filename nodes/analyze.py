@@ -9,7 +9,7 @@ from nodes.context import Context
 from nodes.outputs import outputs, run_facts
 from nodes.state import State
 
-EVIDENCE_RANGES = 6
+EVIDENCE_RANGES = 7
 EVIDENCE_CHARS = 1500
 
 

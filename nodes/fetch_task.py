@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 from core.errors import RunNotFound, WorkspaceRefused
 from core.run import RunFacts, TaskFacts, TaskOutput
 from nodes.context import Context
+from tools.redaction import redact
 
 ERROR_EXCERPT = 400
 
@@ -26,7 +27,7 @@ class FetchTask(TypedDict):
 async def fetch_task(state: FetchTask, runtime: Runtime[Context]) -> dict[str, Any]:
     """Fetch, redact and keep one task's output; the state gets references and the error line only.
 
-    What can't be read (removed, or not permitted) is noted in `missing` and stops nothing.
+    What can't be read (removed, or not permitted) is noted in `missing` and on the timeline, and stops nothing.
 
     Raises:
         WorkspaceUnavailable: Worth another try.
@@ -39,6 +40,7 @@ async def fetch_task(state: FetchTask, runtime: Runtime[Context]) -> dict[str, A
         raw = await ctx.workspace.task_output(run, task, good_run_id=state.get("good_run_id"))
     except (RunNotFound, WorkspaceRefused) as error:
         output = TaskOutput(task_key=task.task_key, run_id=task.run_id, missing=[str(error)])
+        await _say_what_is_missing(ctx, state["incident_id"], key, output)
         return {"tasks": {key: output.model_dump(mode="json", exclude_defaults=True)}}
     output, whole = ctx.investigator.redact(raw, task, run)
     artifacts = {
@@ -48,6 +50,7 @@ async def fetch_task(state: FetchTask, runtime: Runtime[Context]) -> dict[str, A
         for name, text in whole.items()
         if text
     }
+    await _say_what_is_missing(ctx, state["incident_id"], key, output)
     return {"tasks": {key: reference(output, task, artifacts)}}
 
 
@@ -60,7 +63,17 @@ def reference(output: TaskOutput, task: TaskFacts, artifacts: dict[str, str]) ->
         logs_truncated=output.logs_truncated,
         notebook_truncated=output.notebook_truncated,
         artifacts=artifacts,
-        missing=[m[:200] for m in output.missing[:5]],
+        missing=_shortened(output.missing),
         secrets_redacted=output.secrets_redacted,
     )
     return short.model_dump(mode="json", exclude_defaults=True)
+
+
+async def _say_what_is_missing(ctx: Context, incident_id: str, key: str, output: TaskOutput) -> None:
+    if output.missing:
+        facts = {"task_key": output.task_key, "missing": _shortened(output.missing)}
+        await ctx.store.add_event(incident_id, "not_read", facts, key=f"not_read/{key}")
+
+
+def _shortened(missing: list[str]) -> list[str]:
+    return [redact(m).text[:200] for m in missing[:5]]

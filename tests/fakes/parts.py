@@ -139,7 +139,10 @@ class FakeInvestigator:
 
     def redact(self, output: RawOutput, task: TaskFacts, run: RunFacts) -> tuple[TaskOutput, dict[str, str]]:
         error = output.texts.get("error", "")
-        return TaskOutput(task_key=task.task_key, run_id=task.run_id, error=error), dict(output.texts)
+        short = TaskOutput(
+            task_key=task.task_key, run_id=task.run_id, error=error, missing=list(output.missing)
+        )
+        return short, dict(output.texts)
 
     async def query(
         self, run: RunFacts, outputs: Sequence[TaskOutput], *, widen: int = 0

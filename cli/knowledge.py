@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from core.settings import Settings
     from knowledge.imports import TeamKnowledge
     from knowledge.index import Index
-    from knowledge.memory import IncidentMemory
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
@@ -43,9 +42,10 @@ def search(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("Score", "Kind", "Title", "Ended as", "Id")
+    table = Table("Score", "Kind", "Title", "Ended as", "Times", "Id")
     for match in found:
-        table.add_row(f"{match.score:.2f}", match.kind, match.title, match.outcome or "-", match.id)
+        times = str(match.times) if match.kind == "incident" else ""
+        table.add_row(f"{match.score:.2f}", match.kind, match.title, match.outcome or "-", times, match.id)
     Console().print(table)
 
 
@@ -80,45 +80,37 @@ def import_(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Take in a team's history: past incidents, runbooks, post-mortems."""
+    """Take in a team's history: past incidents, runbooks, post-mortems; status 1 when something was left out."""
     taken = _team().take(path)
     with _opened() as (index, team):
         index.put(team.incidents())
         index.counts()
     _tell(taken.model_dump(), as_json)
-    if taken.skipped:
+    if taken.skipped or taken.notes:
         raise typer.Exit(1)
 
 
 @app.command()
 def rebuild(as_json: AsJson = False) -> None:
     """Make the index again from the database and the team's folder; a broken one is moved aside."""
-    incidents = asyncio.run(_ended(_settings()))
     with _opened() as (index, team):
-        index.rebuild(row for rows in (incidents, team.incidents()) for row in rows)
+        asyncio.run(_rebuilt(_settings(), index, team))
         counts = index.counts()
     _tell(counts, as_json)
 
 
-async def _ended(settings: Settings) -> list[IncidentMemory]:
-    """Every finished incident of the store, as the memory keeps it."""
+async def _rebuilt(settings: Settings, index: Index, team: TeamKnowledge) -> None:
     from store.clock import SystemClock
     from store.engine import Database
     from store.local import database_url
     from store.queries import Queries
     from store.sweeps import Sweeps
-    from wiring.knowledge import incident_loader
+    from wiring.restock import Restock
 
     async with database_url(settings, share=True) as url:
-        db = Database(url)
+        db, clock = Database(url), SystemClock()
         try:
-            load, sweeps = incident_loader(Queries(db, SystemClock())), Sweeps(db, SystemClock())
-            found: list[IncidentMemory] = []
-            after: str | None = None
-            while page := await sweeps.ended(after=after):
-                found += [await load(row.id) for row in page]
-                after = page[-1].id
-            return found
+            await Restock(index, Queries(db, clock), Sweeps(db, clock), team, db.libpq_url).now()
         finally:
             await db.close()
 
@@ -153,5 +145,10 @@ def _tell(facts: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
         return
     for name, value in facts.items():
+        if isinstance(value, list) and len(value) > 1:
+            typer.echo(f"{name.replace('_', ' ')}:")
+            for line in value:
+                typer.echo(f"  {line}")
+            continue
         shown = ", ".join(map(str, value)) if isinstance(value, list) else value
         typer.echo(f"{name.replace('_', ' ')}: {shown}")

@@ -6,6 +6,7 @@ import typer
 
 from cli import (
     bench_logs,
+    bench_retrieval,
     decisions,
     demo,
     diagnose,
@@ -29,6 +30,7 @@ app = typer.Typer(
 
 bench = typer.Typer(no_args_is_help=True, help="Measure Pitstop on this machine.")
 bench.command("logs")(bench_logs.logs)
+bench.command("retrieval")(bench_retrieval.retrieval)
 
 
 @bench.callback()

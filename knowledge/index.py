@@ -92,6 +92,28 @@ class Index:
         with self._lock:
             return self._database.lasting(self._counts)
 
+    def is_foreign(self) -> bool:
+        """Whether what it holds was made with another embedding model. Raises: KnowledgeUnavailable."""
+        probe = self._embedder.embed(["probe"])
+        with self._lock:
+            try:
+                collection = self._database.lasting(lambda: self._database.collection(INCIDENTS))
+                with self._database.failures():  # a model of the same name may give vectors of another length
+                    collection.query(query_embeddings=floats(probe), n_results=1, include=[])
+            except OtherEmbeddings:
+                return True
+        return False
+
+    def lacks_incidents(self) -> bool:
+        """Whether it has to be made again: it is empty, foreign, or a rebuild was cut short. Raises: KnowledgeUnavailable."""
+        if self.is_foreign():
+            return True
+        with self._lock:
+            collection = self._database.lasting(lambda: self._database.collection(INCIDENTS))
+            unfinished = self._database.existing(NEXT) is not None
+            with self._database.failures():
+                return unfinished or collection.count() == 0
+
     def rebuild(self, memories: Iterable[IncidentMemory]) -> int:
         """Make the index again from what the store holds; how many incidents.
 
@@ -205,26 +227,49 @@ class Index:
     def _fill(self, name: str, memories: Iterable[IncidentMemory]) -> int:
         rows, count = iter(memories), 0
         while batch := list({memory.id: memory for memory in islice(rows, BATCH)}.values()):
-            texts = [self._redact(memory.text()) for memory in batch]
+            count += len(batch)
+            documents = {memory.id: (self._redact(memory.text()), self._facts(memory)) for memory in batch}
+            with self._lock:
+                for row_id in self._database.lasting(lambda d=documents: self._unchanged(name, d)):
+                    del documents[row_id]
+            if not documents:
+                continue
+            texts, facts = zip(*documents.values(), strict=True)
             vectors = self._embedder.embed(texts)
-            facts = [self._facts(memory) for memory in batch]
-            ids = [memory.id for memory in batch]
             with self._lock:
                 self._database.lasting(
-                    lambda i=ids, v=vectors, t=texts, f=facts: self._upsert(name, i, v, t, f)
+                    lambda i=list(documents), v=vectors, t=texts, f=facts: self._upsert(name, i, v, t, f)
                 )
-            count += len(batch)
         return count
 
+    def _unchanged(self, name: str, documents: Mapping[str, tuple[str, dict[str, Any]]]) -> list[str]:
+        """Ids that are in it already with exactly that text and those facts: embedding is what takes time."""
+        collection = self._database.collection(name)
+        with self._database.failures():
+            there = collection.get(ids=list(documents), include=["documents", "metadatas"])
+        texts, facts = there["documents"] or [], there["metadatas"] or []
+        return [
+            row_id
+            for row_id, text, head in zip(there["ids"], texts, facts, strict=True)
+            if (text, dict(head or {})) == documents[row_id]
+        ]
+
     def _upsert(
-        self, name: str, ids: list[str], vectors: list[list[float]], texts: list[str], facts: list[Any]
+        self,
+        name: str,
+        ids: list[str],
+        vectors: list[list[float]],
+        texts: Sequence[str],
+        facts: Sequence[dict[str, Any]],
     ) -> None:
         places = [self._database.collection(name)]
         if name == INCIDENTS and (growing := self._database.existing(NEXT)):
             places.append(growing)
         with self._database.failures():
             for place in places:
-                place.upsert(ids=ids, embeddings=floats(vectors), documents=texts, metadatas=facts)
+                place.upsert(
+                    ids=ids, embeddings=floats(vectors), documents=list(texts), metadatas=list(facts)
+                )
 
     def _facts(self, memory: IncidentMemory) -> dict[str, Any]:
         return {

@@ -27,6 +27,8 @@ OUTCOME_WEIGHT: dict[str, float] = {
     "rejected": 0.6,
 }
 OTHER_OUTCOME_WEIGHT = 0.7
+#: Endings from which nothing can be learnt about the failure.
+NOTHING_LEARNT = frozenset({"muted", "refused", "closed"})
 #: Platforms change: an incident counts half of its fading part after this many days, never less than the floor.
 HALF_LIFE_DAYS = 180.0
 AGE_FLOOR = 0.6

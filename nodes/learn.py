@@ -5,11 +5,9 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from core.errors import KnowledgeUnavailable
+from knowledge.memory import NOTHING_LEARNT
 from nodes.context import Context
 from nodes.state import State
-
-#: Endings from which nothing can be learnt about the failure.
-_NOTHING_LEARNT = frozenset({"muted", "refused", "closed"})
 
 
 async def learn(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -22,7 +20,7 @@ async def learn(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     outcome = state.get("outcome", "closed")
     await ctx.store.update_incident(incident_id, tried=state.get("tried", []))
     await ctx.store.finish(incident_id, outcome, note=state.get("refusal", ""))
-    if outcome in _NOTHING_LEARNT or not state.get("diagnosis"):
+    if outcome in NOTHING_LEARNT or not state.get("diagnosis"):
         return {"outcome": outcome}
     try:
         await ctx.retriever.remember(incident_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from core.settings import Settings
+from knowledge.catalogue import load_catalogue
 from knowledge.embeddings import AZURE_VERSION, Embedder, LocalModel, MiniLM, RemoteEmbeddings
 from knowledge.imports import TeamKnowledge
 from knowledge.index import Index
@@ -64,7 +65,13 @@ def all_pages(settings: Settings) -> list[Runbook]:
 
 def make_team(settings: Settings) -> TeamKnowledge:
     """The team's own runbooks and imported incidents, in the data folder."""
-    return TeamKnowledge(settings.data_dir / "knowledge", lambda text: redact(text).text)
+    return TeamKnowledge(
+        settings.data_dir / "knowledge",
+        lambda text: redact(text).text,
+        lambda: {
+            name: found.category for name, found in load_catalogue(settings.catalogue_dir).classes.items()
+        },
+    )
 
 
 def make_memory(index: Index, queries: Queries) -> Memory:

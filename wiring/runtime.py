@@ -10,9 +10,11 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import psycopg
+import structlog
 from procrastinate import App
 
-from core.errors import KnowledgeUnavailable
+from core.errors import KnowledgeUnavailable, StoreUnavailable
 from core.incident import Reviewer
 from core.policy import Policy, load_policy
 from core.settings import Settings
@@ -42,8 +44,11 @@ from tools.reliability import Reliability
 from wiring.advance import Advancer, Pace
 from wiring.holding import holding
 from wiring.investigation import edit_checker, make_investigator, make_pictures
-from wiring.knowledge import make_embedder, make_index, make_memory
+from wiring.knowledge import make_embedder, make_index, make_memory, make_team
 from wiring.queue import build_queue, defer_intake, waker
+from wiring.restock import Restock
+
+log = structlog.get_logger(__name__)
 
 #: Nodes that change the world, or decide that it may be changed, hold the incident's lease.
 _LEASED = frozenset({"review", "act", "verify"})
@@ -73,6 +78,7 @@ class Runtime:
     investigator: Investigator
     pictures: PictureReader
     memory: Memory
+    restock: Restock
     checkpoints: Pool
     #: This process, as lease rows name it.
     holder: str
@@ -118,9 +124,18 @@ class Runtime:
         return Reviewer(name=found.name, role=found.role)
 
     async def warm_up(self) -> None:
-        """Load the embedder and bring the index's runbooks up to date, so that the first incident need not wait."""
-        with contextlib.suppress(KnowledgeUnavailable):  # each search says so itself
+        """Load the embedder, bring the index's runbooks up to date and fill an empty index from the store.
+
+        So the first incident need not wait.
+        """
+        try:
             await self.memory.search("a run failed", keys={}, limit=1)
+        except KnowledgeUnavailable as error:  # each search says so itself
+            log.warning("knowledge.unavailable", error=str(error))
+        try:
+            await self.restock.if_needed()
+        except (KnowledgeUnavailable, StoreUnavailable, psycopg.OperationalError) as error:
+            log.warning("knowledge.not_restocked", error=str(error))
 
     def _context(self, store: Store) -> Context:
         return Context(
@@ -175,8 +190,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         embedder = make_embedder(settings)
         investigator = make_investigator(settings, policy, embedder, model_calls)
         index = make_index(settings, embedder)
-        stack.callback(index.close)
-        queries = Queries(db, clock)
+        stack.push_async_callback(asyncio.to_thread, index.close)
+        queries, sweeps = Queries(db, clock), Sweeps(db, clock)
         check_edit = edit_checker(policy, investigator)
         store = Store(db, clock, waker(queue), check_edit=check_edit, graph_version=GRAPH_VERSION)
         yield Runtime(
@@ -192,7 +207,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             runs=Runs(db, clock),
             outbox=Outbox(db, clock),
             tokens=Tokens(db, clock),
-            sweeps=Sweeps(db, clock),
+            sweeps=sweeps,
             leases=Leases(db),
             model_calls=model_calls,
             workspace=Workspace(connection),
@@ -200,6 +215,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             investigator=investigator,
             pictures=make_pictures(settings),
             memory=make_memory(index, queries),
+            restock=Restock(index, queries, sweeps, make_team(settings), db.libpq_url),
             checkpoints=checkpoints,
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
         )

@@ -46,7 +46,7 @@ def test_a_teams_history_is_imported_found_and_survives_a_rebuild(home: Path, tm
         "---\ntitle: The ledger's window\nclasses: [user_raised]\ncategory: data\n---\n## Do\nAsk finance.\n"
     )
     taken = json.loads(pitstop("knowledge", "import", str(tmp_path / "history.csv"), "--json").output)
-    assert taken == {"incidents": 1, "pages": 0, "skipped": []}
+    assert taken == {"incidents": 1, "pages": 0, "unchanged": 0, "skipped": [], "notes": []}
     assert "ledger" in pitstop("knowledge", "add", str(tmp_path / "ledger.md")).output
 
     def found() -> set[str]:
@@ -68,8 +68,8 @@ def test_what_is_left_out_of_an_import_is_named(home: Path, tmp_path: Path) -> N
     (tmp_path / "history.jsonl").write_text('{"title": "fine"}\n{"nothing": 1}\n')
     result = pitstop("knowledge", "import", str(tmp_path / "history.jsonl"))
     assert result.exit_code == 1
-    assert "record 2 has neither title, cause nor message" in result.output
-    assert len(list(TeamKnowledge(home / "knowledge", str).incidents())) == 1
+    assert "line 2: it has neither title, cause nor message" in result.output
+    assert len(list(TeamKnowledge(home / "knowledge", str, dict).incidents())) == 1
 
 
 @pytest.mark.parametrize("lexical", [False, True])

@@ -118,6 +118,11 @@ class Rules(Strict):
     approvers: list[str] = Field(default_factory=list)
     owners: list[str] = Field(default_factory=list)
     escalate_to: list[str] = Field(default_factory=list)
+    #: Who gets the messages that ask for a decision, as `core.recipients` reads them; without: the approvers,
+    #: else the owners. Naming somebody here gives nobody the right to decide.
+    notify: list[str] = Field(default_factory=list)
+    #: Whether who was asked by e-mail is told how it was decided (where messages can be changed, they are).
+    tell_decision: bool = False
     approval_ttl_seconds: float = Field(default=4 * 3600.0, gt=0)
     on_expiry: Literal["escalate", "close"] = "escalate"
     notify_needs_approval: bool = False
@@ -190,6 +195,12 @@ class Policy(Strict):
             if entry.match.holds(job_name, tags, failure_class):
                 merged.update(entry.rules)
         return Rules.model_validate(merged)
+
+    def approvers(self) -> set[str]:
+        """Everyone whom any part of the policy names as an approver, or as the next to be asked."""
+        lists = [self.defaults.approvers, self.defaults.escalate_to]
+        lists += [entry.rules.get(key) or [] for entry in self.jobs for key in ("approvers", "escalate_to")]
+        return {str(name).strip() for names in lists for name in names}
 
 
 def load_policy(path: Path | None) -> Policy:

@@ -89,7 +89,7 @@ def approval_for(
         approvers=rules.approvers,
         ttl_seconds=rules.approval_ttl_seconds,
         decided_by_rule=rule,
-        notify=[] if rule else (rules.approvers or rules.owners),
+        notify=[] if rule else (rules.notify or rules.approvers or rules.owners),
         grouping=_grouping(state, proposal, rules, cause),
     )
 

@@ -27,6 +27,7 @@ from server.routes import (
     groups,
     health,
     incidents,
+    review,
     sign_in_links,
     webhooks,
 )
@@ -80,7 +81,7 @@ def create_app(
     app.state.attempts = Attempts()
     problems.install(app, console.explain)
     app.add_exception_handler(SignInFirst, console.send_to_sign_in)
-    for module in (health, webhooks, incidents, events, artifacts, approvals, groups, sign_in_links):
+    for module in (health, webhooks, incidents, events, artifacts, approvals, groups, sign_in_links, review):
         app.include_router(module.router)
     app.include_router(sign_in.router)
     app.include_router(console.router)

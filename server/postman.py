@@ -9,18 +9,21 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from core.errors import ConfigurationError, DeliveryFailed, DeliveryRefused
-from core.incident import ApprovalStatus
+from core.incident import Approval, ApprovalStatus
 from core.policy import QuietHours
+from server import letters
 from store import views
 from store.group_views import GroupSummary
+from store.notices import SETTLED
 from tools.feedback import Feedback
-from tools.notify import Channels, compose
+from tools.notify import ASKING, Channels, Receipt
 from wiring.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 20
 FIRST_WAIT = timedelta(seconds=30)
+SOON = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=1)
 #: A message that could not be sent for this long is given up; the incident goes on all the while.
 PATIENCE = timedelta(hours=24)
@@ -56,30 +59,62 @@ class Postman:
             await self._failed(message, error)
 
     async def _send(self, message: views.Message) -> None:
-        runtime = self._runtime
+        """Send one message, put it off, or drop it."""
+        runtime, outbox = self._runtime, self._runtime.outbox
         detail = await runtime.queries.incident(message.incident_id or "")
         if message.kind == "feedback":
             await self._send_feedback(message, detail.incident.trace_run_id)
+            await outbox.sent(message.id)
+        elif message.kind == SETTLED:
+            await self._settle(message, detail.incident)
         elif await self._is_stale(message):
-            await runtime.outbox.failed(
-                message.id, "It was decided before this could be sent.", retry_at=None
-            )
-            return
+            await outbox.dropped(message.id, "It was decided before this could be sent.")
         elif until := self._quiet_until(message, detail.incident):
-            await runtime.outbox.postpone(message.id, until)
-            return
+            await outbox.postpone(message.id, until)
         else:
-            incident = detail.incident
-            facts = {**incident.facts, "incident_id": incident.id, "note": incident.note}
-            link = f"{public_address(runtime)}/console/incidents/{incident.id}"
-            if group := await self._group(message):
-                facts["group"] = group.model_dump(mode="json")
-                link = f"{public_address(runtime)}/console/groups/{group.id}"
-            await self._channels.send(
-                message.recipient, compose(message.kind, facts, link=link, key=message.key)
+            receipt = await self._hand_over(message, detail.incident)
+            await outbox.sent(message.id, receipt)
+            log.info(
+                "postman.sent", message_id=message.id, kind=message.kind, incident_id=message.incident_id
             )
-        await runtime.outbox.sent(message.id)
-        log.info("postman.sent", message_id=message.id, kind=message.kind, incident_id=message.incident_id)
+
+    async def _hand_over(self, message: views.Message, incident: views.Incident) -> Receipt | None:
+        """Send it; a group's next message takes the place of its last one where the channel can do that."""
+        approval, group = await self._about(message), await self._group(message)
+        letter = await letters.write(self._runtime, message, incident, approval, group)
+        before = None
+        if group is not None:
+            before = await self._runtime.outbox.receipt_in_group(group.id, message.recipient)
+        if before is not None and await self._channels.update(message.recipient, letter, before):
+            return before
+        return await self._channels.send(message.recipient, letter)
+
+    async def _settle(self, message: views.Message, incident: views.Incident) -> None:
+        """Change the message that asked, where that is possible; say it in another only where the policy wants it."""
+        runtime, outbox = self._runtime, self._runtime.outbox
+        asked = await outbox.get(int(message.payload.get("asked") or 0))
+        if asked.status == "pending" and asked.attempts:
+            # It may be on its way just now: then there will be something to change in a moment.
+            await outbox.postpone(message.id, runtime.clock.now() + SOON)
+            return
+        if asked.status != "sent":
+            await outbox.dropped(message.id, "Nothing was asked.")
+            return
+        group = await self._group(asked)
+        approval = None if group else await self._about(message)
+        as_asked = message if group is None else message.model_copy(update={"kind": "approval"})
+        letter = await letters.write(runtime, as_asked, incident, approval, group)
+        if asked.receipt and await self._channels.update(message.recipient, letter, asked.receipt):
+            await outbox.sent(message.id)
+            return
+        rules = runtime.policy.rules_for(incident.job_name, incident.tags, incident.failure_class)
+        if group is not None or not rules.tell_decision:
+            await outbox.dropped(message.id, "The policy does not tell decisions.")
+        elif until := self._quiet_until(message, incident):
+            await outbox.postpone(message.id, until)
+        else:
+            await self._channels.send(message.recipient, letter)
+            await outbox.sent(message.id)
 
     async def _send_feedback(self, message: views.Message, trace_run_id: str | None) -> None:
         """A decision goes to the run that proposed; without a trace there is nowhere to send it."""
@@ -87,13 +122,17 @@ class Postman:
             approval_id = message.key.split("/")[-2]
             await self._feedback.send(trace_run_id, await self._runtime.store.approval(approval_id))
 
+    async def _about(self, message: views.Message) -> Approval | None:
+        """The approval that this asks about, or tells the end of."""
+        approval_id = message.payload.get("approval_id")
+        return await self._runtime.store.approval(approval_id) if approval_id else None
+
     async def _is_stale(self, message: views.Message) -> bool:
         """Whether this asks for a decision that was taken meanwhile."""
-        approval_id = message.payload.get("approval_id")
-        if message.kind != "approval" or not approval_id or await self._group(message):
+        if message.kind not in ASKING or await self._group(message):
             return False
-        approval = await self._runtime.store.approval(approval_id)
-        return approval.status is not ApprovalStatus.PENDING
+        approval = await self._about(message)
+        return approval is not None and approval.status is not ApprovalStatus.PENDING
 
     async def _group(self, message: views.Message) -> GroupSummary | None:
         """The group that this asks about, if more than one member of it waits for the decision."""
@@ -122,12 +161,6 @@ class Postman:
             await self._runtime.store.add_event(
                 message.incident_id, "message_failed", facts, key=f"message_failed/{message.id}"
             )
-
-
-def public_address(runtime: Runtime) -> str:
-    """Where people reach the console."""
-    settings = runtime.settings
-    return settings.public_url or f"http://{settings.host}:{settings.port}"
 
 
 def quiet_until(quiet: QuietHours, now: datetime) -> datetime | None:

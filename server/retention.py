@@ -9,6 +9,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from sqlalchemy import text
 
 from graph.checkpointer import make_saver
+from store.idempotency import IdempotencyKeys
 from wiring.queue import drop_old_jobs
 from wiring.runtime import Runtime
 
@@ -42,6 +43,7 @@ async def let_go(runtime: Runtime) -> int:
             if not await has_pending_interrupt(saver, thread_id):
                 await saver.adelete_thread(thread_id)
                 pruned += 1
+    await IdempotencyKeys(runtime.db, runtime.clock).drop_old()
     await drop_old_jobs(runtime.queue, hours=int(runtime.settings.retention_days * 24))
     if pruned:
         log.info("retention.pruned", threads=pruned)

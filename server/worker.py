@@ -16,6 +16,7 @@ from server.leader import Leader
 from server.loops import Loop, pause, run_loop
 from server.poller import Poller
 from server.postman import Postman
+from server.reminders import remind
 from server.retention import let_go
 from wiring.queue import Handlers
 from wiring.queue_worker import work
@@ -27,6 +28,7 @@ OUTBOX_SECONDS = 2.0
 SIGNALS_SECONDS = 60.0
 RESTORE_SECONDS = 30.0
 GROUPS_SECONDS = 1.0
+REMINDERS_SECONDS = 30.0
 RETENTION_SECONDS = 3600.0
 #: A part that ended because of a bug is started again after this.
 RESTART_SECONDS = 10.0
@@ -75,6 +77,7 @@ def _loops(runtime: Runtime, *, poll_only: bool) -> list[Loop]:
         Loop("restore", RESTORE_SECONDS, functools.partial(watcher.restore_settings, runtime)),
         Loop("groups", GROUPS_SECONDS, runtime.groups.go_on),
         Loop("retention", RETENTION_SECONDS, functools.partial(let_go, runtime)),
+        Loop("reminders", REMINDERS_SECONDS, functools.partial(remind, runtime)),
         Loop("outbox", OUTBOX_SECONDS, Postman(runtime).deliver, alone=False),
     ]
 

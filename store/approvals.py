@@ -11,7 +11,7 @@ from core.actions import CHANGES_THE_WORLD, Proposal, payload_sha256
 from core.approvals import NewApproval
 from core.errors import Conflict, InvalidInput, NotFound
 from core.incident import AUTHORISES, FINISHED, Approval, ApprovalStatus
-from store import events, groups, outbox
+from store import events, groups, notices, outbox
 from store.incidents import LOOK_AFTER
 from store.models import ApprovalModel, ClaimModel, IncidentModel, new_id
 
@@ -175,6 +175,7 @@ async def expire(
         row.status = ApprovalStatus.EXPIRED
         facts = {"approval_id": row.id, "expires_at": iso(row.expires_at)}
         await events.append(session, row.incident_id, "expired", facts, key=f"expired/{row.id}", at=at)
+        await notices.settle(session, row.incident_id, [row.id], at)
     return view(row, claimed)
 
 
@@ -203,6 +204,7 @@ async def supersede(
     for approval_id in closed:
         facts = {"approval_id": approval_id, "by": why}
         await events.append(session, incident_id, "superseded", facts, key=f"superseded/{approval_id}", at=at)
+    await notices.settle(session, incident_id, closed, at)
     return closed
 
 
@@ -224,6 +226,8 @@ def view(row: ApprovalModel, claimed: bool) -> Approval:
         channel=row.channel,
         comment=row.comment,
         then=row.then_do,
+        useful=row.useful,
+        extended_at=iso(row.extended_at),
         claimed=claimed,
     )
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.actions import Action, Params, Proposal, check_params, payload_sha256
 from core.errors import Conflict, Forbidden, Gone, InvalidInput
 from core.incident import Approval, ApprovalStatus, Decision, DecisionKind, Reviewer, Status
-from store import events
+from store import events, notices
 from store.approvals import iso, view
 from store.incidents import LOOK_AFTER
 from store.models import ApprovalModel, IncidentModel
@@ -67,6 +67,15 @@ def may_decide(approvers: list[Any], reviewer: Reviewer) -> bool:
     return reviewer.role == "approver" and (not listed or reviewer.name.strip().casefold() in listed)
 
 
+def check_may_decide(row: ApprovalModel, reviewer: Reviewer) -> None:
+    """Raises: Forbidden: `reviewer` may not decide on `row`."""
+    if not may_decide(row.approvers, reviewer):
+        raise Forbidden(
+            f"{reviewer.name} may not decide on this.",
+            hint="It takes an approver that the policy names for this job, or an admin.",
+        )
+
+
 async def decide(
     session: AsyncSession,
     incident: IncidentModel,
@@ -80,16 +89,12 @@ async def decide(
         Forbidden, Conflict, Gone, InvalidInput: As `nodes.context.Store.decide` says.
     """
     decision, reviewer = answer.decision, answer.reviewer
-    if not may_decide(row.approvers, reviewer):
-        raise Forbidden(
-            f"{reviewer.name} may not decide on this.",
-            hint="It takes an approver that the policy names for this job, or an admin.",
-        )
+    check_may_decide(row, reviewer)
     _whole(decision)
     if row.status != ApprovalStatus.PENDING:
         if _same(row, decision, reviewer):
             return False
-        raise _too_late(row)
+        raise too_late(row)
     if row.expires_at is not None and row.expires_at <= answer.at:
         raise Gone(f"The time to decide ended at {iso(row.expires_at)}.")
     if decision.payload_sha256 not in (None, row.payload_sha256):
@@ -102,11 +107,12 @@ async def decide(
         _edit(incident, row, decision, check_edit)
     row.status = STATUS_AFTER[decision.kind]
     row.decided_at, row.decided_by, row.channel = answer.at, reviewer.name, reviewer.channel
-    row.comment, row.then_do = decision.comment, decision.then
+    row.comment, row.then_do, row.useful = decision.comment, decision.then, decision.useful
     _move(incident, decision, reviewer, answer.at)
     await events.append(
         session, incident.id, "decided", _facts(row, before, reviewer), key=f"decided/{row.id}", at=answer.at
     )
+    await notices.settle(session, incident.id, [row.id], answer.at)
     return True
 
 
@@ -137,7 +143,7 @@ def _same(row: ApprovalModel, decision: Decision, reviewer: Reviewer) -> bool:
     return decision.then == row.then_do
 
 
-def _too_late(row: ApprovalModel) -> Conflict | Gone:
+def too_late(row: ApprovalModel) -> Conflict | Gone:
     """Why a row that is not pending can't be decided."""
     if row.status == ApprovalStatus.EXPIRED:
         return Gone(f"The time to decide ended at {iso(row.expires_at)}.")
@@ -210,6 +216,7 @@ def _facts(row: ApprovalModel, before: dict[str, Any], reviewer: Reviewer) -> di
         "comment": row.comment,
         "then": row.then_do,
         "payload_sha256": row.payload_sha256,
+        "useful": row.useful,
     }
     if row.status == ApprovalStatus.EDITED:
         facts["params_before"], facts["params_after"] = before["params"], row.proposal["params"]

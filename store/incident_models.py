@@ -165,6 +165,10 @@ class ApprovalModel(Base):
     comment: Mapped[str] = mapped_column(CleanText, server_default="")
     #: `then` is a word of SQL.
     then_do: Mapped[str] = mapped_column(CleanText, server_default="nothing")
+    useful: Mapped[bool | None]
+    extended_at: Mapped[datetime | None]
+    #: How many of the stages of `store.reminders` it went through since it was asked, or extended.
+    reminders: Mapped[int] = mapped_column(Integer, server_default="0")
 
 
 class ClaimModel(Base):

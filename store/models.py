@@ -1,6 +1,7 @@
 """All tables."""
 
 from store.base import Base, new_id
+from store.door_models import IdempotencyModel, ReviewLinkModel
 from store.group_models import GroupDecisionModel, GroupModel, MemberModel
 from store.incident_models import (
     ApprovalModel,
@@ -22,10 +23,12 @@ __all__ = [
     "EventModel",
     "GroupDecisionModel",
     "GroupModel",
+    "IdempotencyModel",
     "IncidentModel",
     "MemberModel",
     "MessageModel",
     "ModelCallModel",
+    "ReviewLinkModel",
     "RunSeenModel",
     "RunState",
     "SignalModel",

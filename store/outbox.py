@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.errors import NotFound
 from store.clock import Clock
 from store.engine import Database
 from store.models import MessageModel
@@ -79,9 +80,38 @@ class Outbox:
             rows = list(await session.scalars(statement))
         return [_view(row) for row in sorted(rows, key=lambda row: row.id)]
 
-    async def sent(self, message_id: int) -> None:
-        """It was handed over."""
-        await self._set(message_id, status="sent", sent_at=self._clock.now(), error=None)
+    async def sent(self, message_id: int, receipt: Mapping[str, Any] | None = None) -> None:
+        """It was handed over; `receipt` is what the channel will change it by."""
+        given = None if receipt is None else dict(receipt)
+        await self._set(message_id, status="sent", sent_at=self._clock.now(), error=None, receipt=given)
+
+    async def dropped(self, message_id: int, why: str) -> None:
+        """Nobody needs it any more."""
+        await self._set(message_id, status="dropped", error=why[:1000])
+
+    async def get(self, message_id: int) -> Message:
+        """One message, sent or not. Raises: NotFound."""
+        async with self._db.transaction() as session:
+            row = await session.get(MessageModel, message_id)
+        if row is None:
+            raise NotFound(f"There is no message {message_id}.")
+        return _view(row)
+
+    async def receipt_in_group(self, group_id: str, recipient: str) -> Mapping[str, Any] | None:
+        """The receipt of the newest message about a group that this recipient got; None without one."""
+        newest = (
+            select(MessageModel.receipt)
+            .where(
+                MessageModel.payload["group_id"].astext == group_id,
+                MessageModel.recipient == recipient,
+                MessageModel.status == "sent",
+                MessageModel.receipt.is_not(None),
+            )
+            .order_by(MessageModel.id.desc())
+            .limit(1)
+        )
+        async with self._db.transaction() as session:
+            return await session.scalar(newest)
 
     async def failed(self, message_id: int, error: str, *, retry_at: datetime | None) -> None:
         """It could not be handed over: try again at `retry_at`, or give it up when that is None."""
@@ -114,4 +144,6 @@ def _view(row: MessageModel) -> Message:
         payload=row.payload,
         attempts=row.attempts,
         created_at=row.created_at,
+        status=row.status,
+        receipt=row.receipt,
     )

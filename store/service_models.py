@@ -12,7 +12,8 @@ from store.base import Base, one_of
 from store.columns import CleanJson, CleanText
 
 ROLES = ("viewer", "approver", "admin")
-MESSAGE_STATUSES = ("pending", "sent", "failed")
+#: `failed`: given up; `dropped`: there was no reason to send it any more.
+MESSAGE_STATUSES = ("pending", "sent", "failed", "dropped")
 
 
 class SignalModel(Base):
@@ -58,6 +59,8 @@ class MessageModel(Base):
     next_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     error: Mapped[str | None]
+    #: What the channel gave back, by which the message can be changed later.
+    receipt: Mapped[dict[str, Any] | None]
 
 
 class TokenModel(Base):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,19 @@ from core.approvals import Claim, ClaimRequest, NewApproval
 from core.errors import NotFound
 from core.incident import Approval, Decision, Reviewer, Status
 from core.run import RunFacts
-from store import approvals, artifacts, claims, decisions, events, groups, incidents, outbox, stats
+from store import (
+    approvals,
+    artifacts,
+    claims,
+    decisions,
+    events,
+    groups,
+    handing_over,
+    incidents,
+    outbox,
+    review_links,
+    stats,
+)
 from store.decisions import Answer
 from store.engine import raw_connection
 from store.interventions import Interventions
@@ -133,13 +145,18 @@ class Store(Interventions):
         async with self._db.transaction() as session:
             return await approvals.get(session, approval_id)
 
-    async def decide(self, approval_id: str, decision: Decision, reviewer: Reviewer) -> Approval:
+    async def decide(
+        self, approval_id: str, decision: Decision, reviewer: Reviewer, *, link: str | None = None
+    ) -> Approval:
         """Record a decision and queue the wake-up, both or neither. The same one again is returned as it stands.
 
+        `link` is the id of the reviewer's link that it came through; it is used up with the decision.
+
         Raises:
-            NotFound: There is no such approval.
+            NotFound: There is no such approval, or no such link to it.
             Forbidden: This person may not.
-            Conflict: Decided before (differently), superseded, for another payload, or for another action.
+            Conflict: Decided before (differently), superseded, for another payload, or for another action; or
+                the link was used.
             Gone: Too late.
             InvalidInput: The decision is not whole, or the edited parameters fit neither action nor policy.
         """
@@ -147,9 +164,51 @@ class Store(Interventions):
             incident = await incidents.lock(session, await approvals.incident_of(session, approval_id))
             row, claimed = await approvals.lock(session, approval_id)
             answer = Answer(decision, reviewer, self._clock.now())
+            if link is not None:
+                await review_links.use(session, link, approval_id, reviewer, answer.at)
             if await decisions.decide(session, incident, row, answer, self._check_edit):
                 await session.flush()
                 await self._wake(await raw_connection(session), incident.id)
+            return approvals.view(row, claimed)
+
+    async def delegate(
+        self, approval_id: str, to: str, by: Reviewer, *, comment: str = "", named: Collection[str] = ()
+    ) -> Approval:
+        """Let another approver decide too, and ask them; `by` keeps the right to.
+
+        Args:
+            named: Everyone whom the policy names as an approver of anything.
+
+        Raises:
+            NotFound: There is no such approval.
+            Forbidden: `by` may not decide on it.
+            Conflict, Gone: It is not open any more.
+            InvalidInput: `to` is no approver.
+        """
+        async with self._db.transaction() as session:
+            incident_id = await approvals.incident_of(session, approval_id)
+            await incidents.lock(session, incident_id)
+            row, claimed = await approvals.lock(session, approval_id)
+            at = self._clock.now()
+            await handing_over.delegate(session, row, to, by, comment=comment, named=named, at=at)
+            return approvals.view(row, claimed)
+
+    async def extend(
+        self, approval_id: str, by: Reviewer, *, seconds: float | None = None, comment: str = ""
+    ) -> Approval:
+        """Give an approval more time, once: `seconds`, or as long again as it had.
+
+        Raises:
+            NotFound: There is no such approval.
+            Forbidden: `by` may not decide on it.
+            Conflict: It was extended before, or decided. Gone: Too late.
+            InvalidInput: It would be longer than a week.
+        """
+        async with self._db.transaction() as session:
+            incident = await incidents.lock(session, await approvals.incident_of(session, approval_id))
+            row, claimed = await approvals.lock(session, approval_id)
+            at = self._clock.now()
+            await handing_over.extend(session, incident, row, by, seconds=seconds, comment=comment, at=at)
             return approvals.view(row, claimed)
 
     async def expire(self, approval_id: str, now: datetime) -> Approval:

@@ -122,6 +122,13 @@ class ApprovalItem(View):
     group: GroupMark | None = None
 
 
+class Waiting(View):
+    """An open question that has come to a stage of `store.reminders`."""
+
+    item: ApprovalItem
+    stage: int
+
+
 class Due(View):
     """An incident that the watcher should look at."""
 
@@ -160,6 +167,26 @@ class Message(View):
     #: Counting the try that is under way.
     attempts: int = 0
     created_at: datetime
+    status: str = "pending"
+    receipt: dict[str, Any] | None = None
+
+
+class Answered(View):
+    """What a request was answered."""
+
+    status: int
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: dict[str, Any] | None = None
+
+
+class ReviewLink(View):
+    """One reviewer's link to one approval."""
+
+    id: str
+    approval_id: str
+    reviewer: str
+    created_at: datetime
+    used_at: datetime | None = None
 
 
 class Token(View):

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
-from core.actions import Proposal
 from core.errors import PitstopError
-from core.incident import FINISHED, ApprovalStatus, Category, Decision, DecisionKind, Status
+from core.incident import FINISHED, ApprovalStatus, Category, Status
 from server import story
 from server.attachments import keep_attachment
-from server.console import incident_page, proposals
+from server.console import incident_page
+from server.console.forms import read_decision
 from server.console.pages import render
 from server.console.visitors import SIGN_IN, Form, Reader, SessionsDep, reviewer
 from server.deps import MetricsDep, RuntimeDep, at_least
@@ -109,31 +109,13 @@ async def decide(
     """Take a decision from one of the four forms; what went wrong is shown where the form was."""
     approval = await runtime.store.approval(approval_id)
     try:
-        decision = _read_decision(approval.proposal, {k: v for k, v in form.items() if isinstance(v, str)})
+        decision = read_decision(approval.proposal, {k: v for k, v in form.items() if isinstance(v, str)})
         await record_decision(runtime, approval_id, decision, reviewer(visitor))
     except (PitstopError, ProblemError) as error:
         problem, _ = from_exception(error)
         return await _incident_page(runtime, visitor, sessions, approval.incident_id, problem)
     metrics.decisions.labels(decision.kind.value, "console").inc()
     return RedirectResponse(f"/console/incidents/{approval.incident_id}", status_code=303)
-
-
-def _read_decision(proposal: Proposal, form: dict[str, str]) -> Decision:
-    """Raises: InvalidInput: an edited value does not fit."""
-    kind = DecisionKind(form.get("kind", "")) if form.get("kind") in list(DecisionKind) else None
-    if kind is None:
-        raise ProblemError(422, "Invalid input", "The form does not say what was decided.")
-    params = None
-    if kind is DecisionKind.EDIT:
-        params = proposals.read_form(proposal, form).model_dump(mode="json")
-    then = form.get("then", "nothing")
-    return Decision(
-        kind=kind,
-        comment=form.get("comment", "")[:4000],
-        params=params,
-        payload_sha256=form.get("payload_sha256") or None,
-        then=then if then in ("terminate", "take_over") and kind is DecisionKind.REJECT else "nothing",  # type: ignore[arg-type]
-    )
 
 
 @router.post("/incidents/{incident_id}/attachments", max_body_size=MAX_ATTACHMENT_BODY)

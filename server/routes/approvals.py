@@ -2,14 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import Conflict
 from core.incident import Approval, ApprovalStatus, Decision, DecisionKind, Reviewer
 from server import story
-from server.deps import MetricsDep, RuntimeDep, Viewer
+from server.deps import Approver, MetricsDep, RuntimeDep, Viewer
+from server.idempotency import OnceDep
 from server.problems import ProblemError, documented
+from store.handing_over import MAX_EXTENSION
 from wiring.runtime import Runtime
 
 router = APIRouter(prefix="/api/v1/approvals", tags=["approvals"])
@@ -33,6 +35,30 @@ class DecisionIn(BaseModel):
     then: Literal["nothing", "terminate", "take_over"] = Field(
         default="nothing", description="With `reject`: stop the run, or take the incident over by hand."
     )
+    useful: bool | None = Field(default=None, description="Whether the analysis was of use.")
+
+
+class DelegateIn(BaseModel):
+    """Who is to be asked too."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: str = Field(min_length=1, max_length=254, description="An approver's name, as the policy writes it.")
+    comment: str = Field(default="", max_length=4000)
+
+
+class ExtendIn(BaseModel):
+    """How much more time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seconds: float | None = Field(
+        default=None,
+        gt=0,
+        le=MAX_EXTENSION.total_seconds(),
+        description="So much more; without it, as long again as there was (a week at most).",
+    )
+    comment: str = Field(default="", max_length=4000)
 
 
 @router.get("", responses=documented(401, 422, 503))
@@ -66,10 +92,20 @@ async def get_approval(approval_id: str, runtime: RuntimeDep, caller: Viewer) ->
     return story.approval(await runtime.queries.approval(approval_id))
 
 
-@router.post("/{approval_id}/decision", responses=documented(401, 403, 404, 409, 410, 422, 503))
+@router.post(
+    "/{approval_id}/decision",
+    response_model=Approval,
+    responses=documented(401, 403, 404, 409, 410, 422, 503),
+)
 async def decide(
-    approval_id: str, body: DecisionIn, runtime: RuntimeDep, caller: Viewer, metrics: MetricsDep
-) -> Approval:
+    approval_id: str,
+    body: DecisionIn,
+    runtime: RuntimeDep,
+    caller: Viewer,
+    metrics: MetricsDep,
+    once: OnceDep,
+    response: Response,
+) -> BaseModel | Response:
     """Decide. The same decision again is the first one; a different one gets 409 with the first one's facts."""
     decision = Decision(
         kind=body.decision,
@@ -77,23 +113,72 @@ async def decide(
         params=body.params,
         payload_sha256=body.payload_sha256,
         then=body.then,
+        useful=body.useful,
     )
-    decided = await record_decision(runtime, approval_id, decision, caller)
-    metrics.decisions.labels(body.decision.value, caller.channel).inc()
-    return decided
+
+    async def work() -> Approval:
+        decided = await record_decision(runtime, approval_id, decision, caller)
+        metrics.decisions.labels(body.decision.value, caller.channel).inc()
+        return decided
+
+    return await once.answer(work, response)
+
+
+@router.post(
+    "/{approval_id}/delegate",
+    response_model=Approval,
+    responses=documented(401, 403, 404, 409, 410, 422, 503),
+)
+async def delegate(
+    approval_id: str,
+    body: DelegateIn,
+    runtime: RuntimeDep,
+    caller: Approver,
+    once: OnceDep,
+    response: Response,
+) -> BaseModel | Response:
+    """Ask another approver too. The caller, who must be allowed to decide, keeps the right to."""
+
+    async def work() -> Approval:
+        named = runtime.policy.approvers()
+        return await runtime.store.delegate(approval_id, body.to, caller, comment=body.comment, named=named)
+
+    return await once.answer(work, response)
+
+
+@router.post(
+    "/{approval_id}/extend",
+    response_model=Approval,
+    responses=documented(401, 403, 404, 409, 410, 422, 503),
+)
+async def extend(
+    approval_id: str,
+    runtime: RuntimeDep,
+    caller: Approver,
+    once: OnceDep,
+    response: Response,
+    body: ExtendIn | None = None,
+) -> BaseModel | Response:
+    """Take more time to decide, once: a second extension gets 409."""
+    given = body or ExtendIn()
+
+    async def work() -> Approval:
+        return await runtime.store.extend(approval_id, caller, seconds=given.seconds, comment=given.comment)
+
+    return await once.answer(work, response)
 
 
 async def record_decision(
-    runtime: Runtime, approval_id: str, decision: Decision, reviewer: Reviewer
+    runtime: Runtime, approval_id: str, decision: Decision, reviewer: Reviewer, *, link: str | None = None
 ) -> Approval:
-    """Decide through the store; a conflict says who decided first, and what.
+    """Decide through the store; a conflict says who decided first, and what. `link`: as `Store.decide` says.
 
     Raises:
         ProblemError: 409, with the standing approval as a member.
         Forbidden, Gone, InvalidInput, NotFound: As the store says.
     """
     try:
-        return await runtime.store.decide(approval_id, decision, reviewer)
+        return await runtime.store.decide(approval_id, decision, reviewer, link=link)
     except Conflict as error:
         standing = await runtime.store.approval(approval_id)
         raise ProblemError(

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from core.incident import Category, Status
 from server import story
 from server.deps import Approver, RuntimeDep, Viewer
+from server.idempotency import OnceDep
 from server.intake import look_at, newest_failed_run
 from server.notice import MAX_ID
 from server.problems import documented
@@ -49,20 +50,25 @@ class CloseIn(BaseModel):
 @router.post(
     "",
     status_code=201,
+    response_model=story.IncidentSummary,
     responses={
         200: {"description": "It is known already", "model": story.IncidentSummary},
         **documented(401, 403, 404, 409, 422, 502, 503),
     },
 )
 async def investigate(
-    body: InvestigateIn, runtime: RuntimeDep, caller: Approver, response: Response
-) -> story.IncidentSummary:
+    body: InvestigateIn, runtime: RuntimeDep, caller: Approver, once: OnceDep, response: Response
+) -> BaseModel | Response:
     """Look at a failed run now: 201 with its new incident, 200 with the one there is."""
-    run_id = body.run_id or await newest_failed_run(runtime, body.job_id or 0)
-    looked = await look_at(runtime, run_id, source="api")
-    response.status_code = 201 if looked.created else 200
-    response.headers["Location"] = f"{router.prefix}/{looked.incident_id}"
-    return story.summary(await runtime.store.incident(looked.incident_id))
+
+    async def work() -> story.IncidentSummary:
+        run_id = body.run_id or await newest_failed_run(runtime, body.job_id or 0)
+        looked = await look_at(runtime, run_id, source="api")
+        response.status_code = 201 if looked.created else 200
+        response.headers["Location"] = f"{router.prefix}/{looked.incident_id}"
+        return story.summary(await runtime.store.incident(looked.incident_id))
+
+    return await once.answer(work, response)
 
 
 @router.get("", responses=documented(401, 422, 503))

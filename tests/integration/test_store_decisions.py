@@ -256,7 +256,9 @@ async def test_proposing_twice_is_one_row_and_one_notice_each(rows: Rows) -> Non
     assert both[0].id == both[1].id
     await rows.store.decide(both[0].id, APPROVE, ANNA)
     assert (await rows.store.propose(new)).status is ApprovalStatus.APPROVED
-    notices = rows.sql("SELECT kind, recipient, payload->>'approval_id' FROM outbox ORDER BY recipient")
+    notices = rows.sql(
+        "SELECT kind, recipient, payload->>'approval_id' FROM outbox WHERE kind = 'approval' ORDER BY recipient"
+    )
     assert notices == [("approval", ANNA.name, both[0].id), ("approval", BEN.name, both[0].id)]
 
 

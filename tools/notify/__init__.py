@@ -1,31 +1,44 @@
 """Tells people: one file for each channel, and the table that finds the right one.
 
-A recipient is an e-mail address, or `CHANNEL:ADDRESS` for any other channel.
+A recipient is an e-mail address, or `CHANNEL:ADDRESS` for any other channel (`core.recipients`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, DeliveryRefused
+from core.recipients import split
 from core.settings import Settings
 from tools.notify.email import EmailChannel
-from tools.notify.message import Message, compose
+from tools.notify.message import ASKING, Ask, Message, compose
 
-__all__ = ["CHANNELS", "Channel", "Channels", "Message", "compose", "split"]
+__all__ = ["ASKING", "CHANNELS", "Ask", "Channel", "Channels", "Message", "Receipt", "compose", "split"]
+
+#: What a channel gives back of a message that it can change later; JSON.
+Receipt = Mapping[str, Any]
 
 
 class Channel(Protocol):
     """One way to reach people."""
 
-    async def send(self, recipient: str, message: Message) -> None:
-        """Hand one message over.
+    async def send(self, recipient: str, message: Message) -> Receipt | None:
+        """Hand one message over; what `update` takes, where the channel has it.
 
         Raises:
             DeliveryFailed: Not now.
             DeliveryRefused: Not ever.
         """
+        ...
+
+
+@runtime_checkable
+class Changing(Protocol):
+    """A channel whose messages can be changed after they were sent."""
+
+    async def update(self, message: Message, receipt: Receipt) -> None:
+        """Put `message` in the place of the one that `receipt` is of. Raises: as `Channel.send`."""
         ...
 
 
@@ -40,27 +53,37 @@ class Channels:
         self._settings = settings
         self._made: dict[str, Channel] = {}
 
-    async def send(self, recipient: str, message: Message) -> None:
+    async def send(self, recipient: str, message: Message) -> Receipt | None:
         """Hand one message over to whatever channel the recipient is reached by.
 
         Raises:
             ConfigurationError: There is no such channel, or it is not configured; the message says what to set.
             DeliveryFailed, DeliveryRefused: As the channel's `send`.
         """
+        channel, address = self._channel(recipient)
+        return await channel.send(address, message)
+
+    async def update(self, recipient: str, message: Message, receipt: Receipt) -> bool:
+        """Change a message that was sent; False where the channel has no way to.
+
+        Raises:
+            ConfigurationError, DeliveryFailed, DeliveryRefused: As `send`.
+        """
+        channel, _ = self._channel(recipient)
+        if not isinstance(channel, Changing):
+            return False
+        await channel.update(message, receipt)
+        return True
+
+    def _channel(self, recipient: str) -> tuple[Channel, str]:
         name, address = split(recipient)
         if name not in CHANNELS:
+            if ":" not in recipient:
+                raise DeliveryRefused(f"{recipient[:100]!r} is neither an e-mail address nor a channel.")
             raise ConfigurationError(
                 f"{recipient!r} names no channel: there is no {name!r}.",
                 hint=f"Known are {', '.join(sorted(CHANNELS))}; a plain e-mail address needs no name.",
             )
         if name not in self._made:
             self._made[name] = CHANNELS[name](self._settings)
-        await self._made[name].send(address, message)
-
-
-def split(recipient: str) -> tuple[str, str]:
-    """A recipient as channel and address: `ops@example.com` is ("email", "ops@example.com")."""
-    name, colon, address = recipient.strip().partition(":")
-    if colon and name.isalnum() and "@" not in name:
-        return name.lower(), address.strip()
-    return "email", recipient.strip()
+        return self._made[name], address

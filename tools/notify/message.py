@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,11 @@ MAX_PARAMS = 20
 #: Kind of message -> (how its subject begins, what its first sentence says).
 KINDS = {
     "approval": ("Your approval is needed", "Pitstop proposes an action and waits for a person to decide."),
+    "reminder": (
+        "Still waiting for your decision",
+        "Nobody has decided on this yet, and the time for it is running out.",
+    ),
+    "settled": ("Nothing to do any more", "This has been decided, or needs no decision any more."),
     "critical": (
         "A critical job failed",
         "A critical job failed; this goes out at once, beside any proposal.",
@@ -41,6 +46,8 @@ KINDS = {
     ),
     "broken": ("Pitstop is stuck", "Pitstop can't go on with this incident until somebody has looked."),
 }
+#: Kinds that ask for a decision.
+ASKING = frozenset({"approval", "reminder"})
 _OTHER = ("News", "Something happened in this incident.")
 #: Control characters but line feed and tab, and those that turn the direction of text around.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -54,26 +61,44 @@ _ENVIRONMENT = Environment(
 
 
 @dataclass(frozen=True)
+class Ask:
+    """The question in a message, for channels that can take the answer: one approval, as it was when it was sent."""
+
+    approval_id: str
+    payload_sha256: str
+
+
+@dataclass(frozen=True)
 class Message:
-    """A message ready for any channel. `key` is the same for each try to send it."""
+    """A message ready for any channel. `key` is the same for each try to send it.
+
+    `shown` are the facts that the texts were made of, clean, redacted and cut, for channels with a form of
+    their own.
+    """
 
     subject: str
     text: str
     html: str
     key: str = ""
     link: str | None = None
+    shown: Json = field(default_factory=dict)
+    ask: Ask | None = None
 
 
-def compose(kind: str, facts: Json, *, link: str | None = None, key: str = "") -> Message:
+def compose(
+    kind: str, facts: Json, *, link: str | None = None, key: str = "", ask: Ask | None = None
+) -> Message:
     """A message about an incident.
 
     Args:
         kind: Why it is sent; one of `KINDS`, any other gets a general beginning.
         facts: The incident as JSON, as far as it is known: `incident_id`, `run`, `diagnosis`, `triad`,
             `prediction`, `proposal` (each as in `core`), `tried`, `note`, `low_support`; `group`, when it is
-            asked about together with others (see `group_words`).
+            asked about together with others (see `group_words`); `said`, a sentence of Pitstop's own about this
+            message, such as who delegated it.
         link: Where to see the incident and decide; only http and https addresses are shown.
         key: Identifies the message, so that a second try can be known for one.
+        ask: What an answer would be to.
     """
     run, diagnosis = _part(facts, "run"), _part(facts, "diagnosis")
     begins, sentence = KINDS.get(kind, _OTHER)
@@ -85,6 +110,8 @@ def compose(kind: str, facts: Json, *, link: str | None = None, key: str = "") -
     shown = {
         "headline": begins,
         "sentence": sentence,
+        "said": _line(facts.get("said") or "", 400),
+        "asks": kind in ASKING,
         "job": job,
         "run_id": run.get("run_id"),
         "run_url": _address(run.get("run_page_url")),
@@ -106,6 +133,8 @@ def compose(kind: str, facts: Json, *, link: str | None = None, key: str = "") -
         html=_ENVIRONMENT.get_template("incident.html").render(shown),
         key=key,
         link=shown["link"],
+        shown=shown,
+        ask=ask,
     )
 
 
@@ -162,8 +191,24 @@ def _proposal(proposal: Json) -> dict[str, Any] | None:
             for name, value in list(params.items())[:MAX_PARAMS]
             if value
         ],
+        "diff": _diff(params),
         "risks": [_line(risk, 300) for risk in (proposal.get("risks") or [])[:5]],
     }
+
+
+def _diff(params: Json) -> list[tuple[str, str | None, str]]:
+    """The parameters as (what, the current value or None, the proposed one), changed settings first."""
+    changes: list[tuple[str, str | None, str]] = []
+    plain: list[tuple[str, str | None, str]] = []
+    for name, value in params.items():
+        for entry in value if isinstance(value, list) else []:
+            if isinstance(entry, Mapping) and "proposed" in entry:
+                old = entry.get("current")
+                told = "not set" if old is None else _line(old, 200)
+                changes.append((_line(entry.get("path", ""), 200), told, _line(entry["proposed"], 200)))
+        if value and not (isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value)):
+            plain.append((_line(name, 80), None, _line(_shown(value), 300)))
+    return [*changes, *plain][:MAX_PARAMS]
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,102 @@
+"""What each message of the outbox says: its facts, its link, and the question in it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from core.incident import Approval, ApprovalStatus
+from core.recipients import person
+from server import review_links
+from store import views
+from store.group_views import GroupSummary
+from store.people import People
+from tools.notify import Ask, Message, compose
+from wiring.runtime import Runtime
+
+
+def public_address(runtime: Runtime) -> str:
+    """Where people reach the console."""
+    settings = runtime.settings
+    return settings.public_url or f"http://{settings.host}:{settings.port}"
+
+
+async def write(
+    runtime: Runtime,
+    message: views.Message,
+    incident: views.Incident,
+    approval: Approval | None,
+    group: GroupSummary | None,
+) -> Message:
+    """The message as its channel will send it.
+
+    Args:
+        approval: What it is about, if it asks for a decision or says how one ended.
+        group: Those that one decision answers for, if it asks for more than one.
+    """
+    facts: dict[str, Any] = {**incident.facts, "incident_id": incident.id, "note": incident.note}
+    link = f"{public_address(runtime)}/console/incidents/{incident.id}"
+    ask = None
+    if group is not None:
+        facts["group"] = group.model_dump(mode="json")
+        link = f"{public_address(runtime)}/console/groups/{group.id}"
+    elif approval is not None:
+        # The incident may have gone on to another proposal since.
+        facts["proposal"] = approval.proposal.model_dump(mode="json")
+        if approval.status is ApprovalStatus.PENDING:
+            ask = Ask(approval.id, approval.payload_sha256)
+            link = await _review_link(runtime, message, approval) or link
+    facts["said"] = _said(message, approval)
+    return compose(message.kind, facts, link=link, key=message.key, ask=ask)
+
+
+async def _review_link(runtime: Runtime, message: views.Message, approval: Approval) -> str | None:
+    """A link for the recipient alone, if this is one person who may decide; a room gets none."""
+    name = person(message.recipient)
+    if name is None:
+        return None
+    reviewer = await People(runtime.db, runtime.clock).reviewer(name, approval.approvers, "email")
+    if reviewer is None or not review_links.may(approval, reviewer):
+        return None
+    token = await review_links.make(runtime, message.key, approval.id, reviewer.name)
+    return f"{public_address(runtime)}{review_links.PATH}/{token}"
+
+
+def _said(message: views.Message, approval: Approval | None) -> str:
+    """What there is to say beside the facts: who handed it on, until when, how it ended."""
+    if approval is None:
+        return ""
+    if approval.status is not ApprovalStatus.PENDING:
+        return ending(approval)
+    until = f"It can be decided until {_clock(approval.expires_at)}." if approval.expires_at else ""
+    by = message.payload.get("delegated_by")
+    if by:
+        comment = message.payload.get("comment")
+        return f"{by} hands this on to you{f': {comment}' if comment else ''}. {until}"
+    return until
+
+
+def ending(approval: Approval) -> str:
+    """How a question ended, in a sentence."""
+    match approval.status:
+        case ApprovalStatus.PENDING:
+            return "It waits for a decision."
+        case ApprovalStatus.EXPIRED:
+            return f"Nobody decided before {_clock(approval.expires_at)}."
+        case ApprovalStatus.SUPERSEDED:
+            return "This proposal was superseded: there is a newer one, or none is needed any more."
+    decided = f"{approval.decided_by} {_DID[approval.status]} this through {approval.channel}"
+    comment = f": {approval.comment}" if approval.comment else "."
+    return f"{decided} at {_clock(approval.decided_at)}{comment}"
+
+
+_DID = {
+    ApprovalStatus.APPROVED: "approved",
+    ApprovalStatus.EDITED: "edited and approved",
+    ApprovalStatus.REJECTED: "rejected",
+    ApprovalStatus.RESPONDED: "answered with a hint to",
+}
+
+
+def _clock(instant: str | None) -> str:
+    return datetime.fromisoformat(instant).strftime("%Y-%m-%d %H:%M UTC") if instant else "an unknown time"

@@ -1,0 +1,125 @@
+"""Reminding of questions that nobody has answered yet, and asking the next person in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Float, and_, cast, extract, func, or_, select
+
+from core.incident import ApprovalStatus
+from core.recipients import person
+from store import approvals, events, groups, incidents, outbox
+from store.approvals import view
+from store.clock import Clock
+from store.engine import Database
+from store.models import ApprovalModel, IncidentModel, MessageModel
+from store.notices import ASKS
+from store.people import listed
+from store.views import ApprovalItem, Waiting
+
+#: An approval's stages: half of its time is over, and nearly all of it is.
+HALF, LAST = 1, 2
+#: "Nearly": this part of its time is left, or this long if that is shorter.
+LAST_PART, LAST_AT_MOST = 0.1, timedelta(minutes=30)
+
+
+def _began() -> ColumnElement[datetime]:
+    """Since when its present time runs: since it was asked, or extended."""
+    return func.coalesce(ApprovalModel.extended_at, ApprovalModel.created_at)
+
+
+def _seconds(length: ColumnElement[timedelta]) -> ColumnElement[float]:
+    return cast(extract("epoch", length), Float)
+
+
+def _stage_reached(now: datetime) -> ColumnElement[bool]:
+    left = _seconds(ApprovalModel.expires_at - now)
+    whole = _seconds(ApprovalModel.expires_at - _began())
+    half_over = left * 2 <= whole
+    nearly_over = left <= func.least(whole * LAST_PART, LAST_AT_MOST.total_seconds())
+    return or_(
+        and_(ApprovalModel.reminders < HALF, half_over), and_(ApprovalModel.reminders < LAST, nearly_over)
+    )
+
+
+def stage_at(began: datetime, ends: datetime, now: datetime) -> int:
+    """The stage that a question is in at `now`: 0, `HALF` or `LAST`."""
+    whole = ends - began
+    if now >= ends - min(whole * LAST_PART, LAST_AT_MOST):
+        return LAST
+    return HALF if now >= began + whole / 2 else 0
+
+
+class Reminders:
+    """Each method is one transaction and raises StoreUnavailable while Postgres is away."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def due(self, limit: int = 100) -> list[Waiting]:
+        """Open questions that have come to a stage nobody was reminded of, those that end first first.
+
+        Of a group only the one that speaks for it.
+        """
+        now = self._clock.now()
+        statement = (
+            select(ApprovalModel, IncidentModel)
+            .join(IncidentModel, IncidentModel.id == ApprovalModel.incident_id)
+            .where(
+                ApprovalModel.status == ApprovalStatus.PENDING,
+                ApprovalModel.expires_at > now,
+                groups.speaks_for_itself(),
+                _stage_reached(now),
+            )
+            .order_by(ApprovalModel.expires_at)
+            .limit(limit)
+        )
+        async with self._db.transaction() as session:
+            return [
+                Waiting(
+                    item=ApprovalItem(approval=view(row, False), incident=incidents.summary(incident)),
+                    stage=stage_at(row.extended_at or row.created_at, row.expires_at or now, now),
+                )
+                for row, incident in await session.execute(statement)
+            ]
+
+    async def remind(self, approval_id: str, stage: int, *, ask_next: Sequence[str] = ()) -> bool:
+        """Remind everyone who was asked, and ask those in `ask_next` who were not; whether it was still time for it.
+
+        Who is asked next may decide too, where only named people may. Raises: NotFound.
+        """
+        async with self._db.transaction() as session:
+            await incidents.lock(session, await approvals.incident_of(session, approval_id))
+            row, _ = await approvals.lock(session, approval_id)
+            at = self._clock.now()
+            over = row.expires_at is None or row.expires_at <= at
+            if row.status != ApprovalStatus.PENDING or row.reminders >= stage or over:
+                return False
+            row.reminders = stage
+            asked = list(
+                await session.scalars(
+                    select(MessageModel.recipient).where(
+                        MessageModel.incident_id == row.incident_id,
+                        MessageModel.kind == ASKS,
+                        MessageModel.payload["approval_id"].astext == row.id,
+                    )
+                )
+            )
+            fresh = [one for one in ask_next if not listed(one, asked)]
+            if row.approvers:
+                people = [p for p in map(person, fresh) if p and not listed(p, row.approvers)]
+                row.approvers = [*row.approvers, *people]
+            payload = {"approval_id": row.id, "stage": stage}
+            round_key = f"{row.id}/{stage}" + ("/extended" if row.extended_at else "")
+            for kind, people, key in (
+                ("reminder", asked, f"reminder/{round_key}"),
+                (ASKS, fresh, f"{ASKS}/{row.id}"),
+            ):
+                await outbox.put(session, row.incident_id, kind, people, key=key, payload=payload, at=at)
+            facts = {**payload, "reminded": asked, "asked_next": fresh}
+            await events.append(
+                session, row.incident_id, "reminded", facts, key=f"reminded/{round_key}", at=at
+            )
+            return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -84,17 +84,6 @@ class GroupDesk:
         async with self._db.transaction() as session:
             row = await _row(session, group_id)
             return (await group_views.summaries(session, [row], self._clock.now()))[0]
-
-    async def of_incidents(self, incident_ids: Collection[str]) -> dict[str, str]:
-        """The group that each of these incidents joined last, by the incident's id."""
-        statement = (
-            select(MemberModel.incident_id, MemberModel.group_id)
-            .where(MemberModel.incident_id.in_(incident_ids))
-            .order_by(MemberModel.number)
-        )
-        async with self._db.transaction() as session:
-            found = (await session.execute(statement)).tuples()
-            return dict(found.all())
 
     async def decide(self, group_id: str, answer: GroupAnswer, reviewer: Reviewer) -> Group:
         """Decide on every member that waits, but for those excepted: all of them or none, in one transaction.

@@ -136,14 +136,14 @@ async def marks(session: AsyncSession, approval_ids: Sequence[str], at: datetime
     found = await session.execute(
         select(MemberModel.approval_id, MemberModel.group_id).where(MemberModel.approval_id.in_(approval_ids))
     )
-    group_of = dict(found.tuples().all())
+    group_of = {row.approval_id: row.group_id for row in found}
     counted = (
-        select(MemberModel.group_id, func.count())
+        select(MemberModel.group_id, func.count().label("waiting"))
         .join(ApprovalModel, ApprovalModel.id == MemberModel.approval_id)
         .where(MemberModel.group_id.in_(set(group_of.values())), waits_for_a_decision(at))
         .group_by(MemberModel.group_id)
     )
-    pending = dict((await session.execute(counted)).tuples().all()) if group_of else {}
+    pending = {row.group_id: row.waiting for row in await session.execute(counted)} if group_of else {}
     return {
         approval_id: GroupMark(id=group_id, pending=pending.get(group_id, 0))
         for approval_id, group_id in group_of.items()

@@ -30,6 +30,8 @@ def serve(
         port=settings.port,
         log_config=None,
         access_log=False,
+        # The peer is who it is: a proxy's headers count only as `server.forwarded` says.
+        proxy_headers=False,
         timeout_graceful_shutdown=10,
     )
 

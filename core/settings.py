@@ -8,6 +8,7 @@ and only what Pitstop itself decides on is named here.
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -63,6 +64,21 @@ class Settings(BaseSettings):
     session_secret: SecretStr | None = None
     run_worker: bool = True
 
+    # Who may come in by OIDC or through a proxy: names, or groups, with commas between; * is everybody
+    admins: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    approvers: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    viewers: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_scopes: str = "openid email profile"
+    oidc_name_claim: str = "email"
+    oidc_groups_claim: str = "groups"
+    #: Believe the identity headers that Databricks Apps forwards, from these networks alone.
+    forwarded_identity: bool = False
+    trusted_proxies: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(default_factory=list)
+    session_idle_seconds: float = Field(default=2 * 3600.0, gt=0)
+
     # The worker
     worker_concurrency: int = Field(default=4, ge=1, le=64)
     fetch_concurrency: int = Field(default=8, ge=1, le=64)
@@ -81,6 +97,8 @@ class Settings(BaseSettings):
     model_timeout_seconds: float = Field(default=20.0, gt=0)
     model_max_tokens: int = Field(default=700, ge=50, le=4000)
     model_prompt_tokens: int = Field(default=3000, ge=1300, le=100_000)
+    #: Who scores the triad: the local scorer alone, or the model too (the lower score counts).
+    triad_judge: Literal["local", "model"] = "local"
     model_usd_per_million_input: float = Field(default=0.15, ge=0)
     model_usd_per_million_output: float = Field(default=0.60, ge=0)
     openai_api_key: SecretStr | None = Field(
@@ -111,6 +129,18 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = None
     smtp_security: Literal["none", "starttls", "tls"] = "starttls"
     smtp_from: str = "pitstop@localhost"
+    #: Azure Communication Services instead of a mail server: `endpoint=https://...;accesskey=...`.
+    acs_connection_string: SecretStr | None = None
+    acs_sender: str | None = None
+
+    # Chats and pagers; the names are those that the policy uses, as in `teams:oncall` (`teams` alone: default)
+    slack_bot_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    slack_api_url: str = "https://slack.com/api"
+    #: Slack's user ids (or e-mail addresses there) to names of reviewers; without an entry the address is the name.
+    slack_users: dict[str, str] = Field(default_factory=dict)
+    teams_webhooks: dict[str, SecretStr] = Field(default_factory=dict)
+    apprise_urls: dict[str, SecretStr] = Field(default_factory=dict)
 
     #: The token with which the command line speaks to a running service.
     token: SecretStr | None = None
@@ -122,9 +152,9 @@ class Settings(BaseSettings):
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value is not None else None
 
-    @field_validator("watch_jobs", mode="before")
+    @field_validator("watch_jobs", "admins", "approvers", "viewers", "trusted_proxies", mode="before")
     @classmethod
-    def _ids(cls, value: Any) -> Any:
+    def _list(cls, value: Any) -> Any:
         return [part for part in value.replace(",", " ").split() if part] if isinstance(value, str) else value
 
     @field_validator("database_url")
@@ -141,10 +171,12 @@ class Settings(BaseSettings):
     @field_validator(
         "databricks_host",
         "public_url",
+        "oidc_issuer",
         "chroma_url",
         "model_base_url",
         "embedding_base_url",
         "document_intelligence_endpoint",
+        "slack_api_url",
     )
     @classmethod
     def _http(cls, value: str | None) -> str | None:
@@ -164,8 +196,18 @@ class Settings(BaseSettings):
             raise ValueError(
                 "PITSTOP_DOCUMENT_INTELLIGENCE_KEY must be set with PITSTOP_DOCUMENT_INTELLIGENCE_ENDPOINT"
             )
+        if bool(self.slack_bot_token) != bool(self.slack_signing_secret):
+            raise ValueError("PITSTOP_SLACK_BOT_TOKEN and PITSTOP_SLACK_SIGNING_SECRET must be set together")
+        if self.acs_connection_string and not self.acs_sender:
+            raise ValueError("PITSTOP_ACS_SENDER must be set with PITSTOP_ACS_CONNECTION_STRING")
         if self.model_api == "azure" and self.model and not self.model_base_url:
             raise ValueError("PITSTOP_MODEL_BASE_URL must be set when PITSTOP_MODEL_API is azure")
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("PITSTOP_OIDC_CLIENT_ID must be set when PITSTOP_OIDC_ISSUER is")
+        if self.forwarded_identity and not self.trusted_proxies:
+            raise ValueError(
+                "PITSTOP_TRUSTED_PROXIES must name the proxy's network when PITSTOP_FORWARDED_IDENTITY is on"
+            )
         if self.embedding_api != "local" and not self.embedding_model:
             raise ValueError("PITSTOP_EMBEDDING_MODEL must be set when PITSTOP_EMBEDDING_API is not local")
         if self.embedding_api == "azure" and not self.embedding_base_url:

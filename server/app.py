@@ -10,16 +10,18 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.middleware.sessions import SessionMiddleware
 
 from core.settings import Settings
 from server import problems
-from server.console import sign_in
+from server.console import oidc, sign_in
 from server.console import views as console
 from server.console.pages import STATIC
 from server.console.visitors import SignInFirst
 from server.guards import MAX_BODY, SecurityHeaders
 from server.live import News
 from server.metrics import Metrics
+from server.oidc import PATIENCE, Provider
 from server.routes import (
     approvals,
     artifacts,
@@ -79,13 +81,25 @@ def create_app(
     app.state.slow_checks = slow_checks()
     app.state.sessions = Sessions(signing_key(settings))
     app.state.attempts = Attempts()
+    app.state.oidc = Provider(settings) if settings.oidc_issuer else None
     problems.install(app, console.explain)
     app.add_exception_handler(SignInFirst, console.send_to_sign_in)
     for module in (health, webhooks, incidents, events, artifacts, approvals, groups, sign_in_links, review):
         app.include_router(module.router)
     app.include_router(sign_in.router)
+    app.include_router(oidc.router)
     app.include_router(console.router)
     app.mount("/console/static", CachedFiles(directory=STATIC), name="static")
+    if settings.oidc_issuer:
+        app.add_middleware(
+            SessionMiddleware,
+            secret_key=signing_key(settings).hex(),
+            session_cookie="pitstop_oidc",
+            path="/console/oidc",
+            max_age=PATIENCE,
+            same_site="lax",
+            https_only=(settings.public_url or "").startswith("https://"),
+        )
     app.add_middleware(Timing, metrics=app.state.metrics)
     app.add_middleware(SecurityHeaders)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

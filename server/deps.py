@@ -8,6 +8,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from core.errors import Forbidden, StoreUnavailable, Unauthenticated
 from core.incident import Reviewer
+from server.forwarded import forwarded_reviewer
+from server.guards import check_origin
 from server.live import News
 from server.metrics import Metrics
 from wiring.runtime import Runtime
@@ -48,14 +50,22 @@ MetricsDep = Annotated[Metrics, Depends(get_metrics)]
 
 
 async def get_caller(
-    runtime: RuntimeDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    runtime: RuntimeDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Reviewer:
-    """Who holds the bearer token.
+    """Who holds the bearer token, or whom a trusted proxy vouches for.
 
     Raises:
         Unauthenticated: No token, or one that is not known (any more).
+        Forbidden: The proxy vouches for somebody without a role, or the request comes from another site.
     """
     if credentials is None:
+        forwarded = forwarded_reviewer(request, runtime.settings, "api")
+        if forwarded is not None:
+            # The browser sends this identity by itself, so another site's page could use it.
+            check_origin(request)
+            return forwarded
         raise Unauthenticated("This needs an API token.", hint="Send it as Authorization: Bearer TOKEN.")
     return await runtime.authenticate(credentials.credentials)
 

@@ -14,18 +14,16 @@ import secrets
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
 
 from itsdangerous import BadSignature, Signer, URLSafeTimedSerializer
-from sqlalchemy.exc import IntegrityError
 
-from core.errors import ConfigurationError, Forbidden, Unauthenticated
+from core.errors import ConfigurationError, Conflict, Forbidden, Unauthenticated
 from core.incident import Reviewer
 from core.settings import Settings
-from store.models import TokenModel
+from server.people import Role
 from store.views import Token
 from wiring.runtime import Runtime
 
@@ -34,6 +32,7 @@ SESSION_SECONDS = 12 * 3600.0
 CODE_SECONDS = 15 * 60
 KEY_FILE = "session.key"
 _SESSION = "ses_"
+_ROW = "tok_ses_"
 _VISITOR = "vis_"
 #: How a session says which token opened it.
 _PARENT = "token "
@@ -113,12 +112,16 @@ class Sessions:
         if not secret.startswith(_SESSION):
             return Visitor(secret)
         try:
-            token = await runtime.tokens.verify(secret)
+            token = await runtime.tokens.verify(secret, idle_seconds=runtime.settings.session_idle_seconds)
         except Unauthenticated:
             return new_visitor()
         if await _is_orphan(runtime, token):
             return new_visitor()
         return Visitor(secret, Reviewer(name=token.name, role=token.role, channel="console"), token.id)
+
+    def forwarded(self, reviewer: Reviewer) -> Visitor:
+        """A visitor whom the proxy in front of us vouches for on each request: no cookie, no session."""
+        return Visitor(f"fwd_{reviewer.name}", reviewer)
 
     def cookie(self, secret: str) -> str:
         """The cookie's value for a visitor or a session."""
@@ -140,9 +143,17 @@ class Sessions:
         seconds = SESSION_SECONDS
         if token.expires_at is not None:
             seconds = min(seconds, (token.expires_at - runtime.clock.now()).total_seconds())
-        return await _insert(
+        return await _open(
             runtime, secrets.token_hex(12), token.name, token.role, _PARENT + token.id, seconds
         )
+
+    async def open_for(self, runtime: Runtime, name: str, role: Role, by: str) -> str:
+        """A session for whom somebody else vouches (`by` says who); its secret."""
+        return await _open(runtime, secrets.token_hex(12), name, role, by, SESSION_SECONDS)
+
+    async def end_all(self, runtime: Runtime, name: str) -> int:
+        """End every session of this person, on whatever machine; how many it were."""
+        return await runtime.tokens.revoke_all(name, _ROW)
 
     async def redeem(self, runtime: Runtime, code: str) -> str:
         """A session for a sign-in link's code; its secret.
@@ -156,10 +167,10 @@ class Sessions:
         except BadSignature as error:  # also the expired kind
             raise Unauthenticated("This sign-in link is not valid any more.", hint=hint) from error
         try:
-            return await _insert(
+            return await _open(
                 runtime, known["id"], known["name"], known["role"], "sign-in link", SESSION_SECONDS
             )
-        except IntegrityError as error:
+        except Conflict as error:
             raise Unauthenticated("This sign-in link was used already.", hint=hint) from error
 
 
@@ -170,28 +181,14 @@ def new_visitor() -> Visitor:
 
 async def _is_orphan(runtime: Runtime, token: Token) -> bool:
     """Whether the token that opened this session was revoked since: then the session is over too."""
-    if not (token.created_by or "").startswith(_PARENT):
-        return False
-    async with runtime.db.transaction() as session:
-        parent = await session.get(TokenModel, (token.created_by or "").removeprefix(_PARENT))
-    return parent is None or parent.revoked_at is not None
+    by = token.created_by or ""
+    return by.startswith(_PARENT) and not await runtime.tokens.standing(by.removeprefix(_PARENT))
 
 
-async def _insert(runtime: Runtime, number: str, name: str, role: str, by: str, seconds: float) -> str:
-    secret = _SESSION + secrets.token_urlsafe(32)
-    now = runtime.clock.now()
-    async with runtime.db.transaction() as session:
-        session.add(
-            TokenModel(
-                id=f"tok_{number}",
-                name=name,
-                role=role,
-                sha256=hashlib.sha256(secret.encode()).hexdigest(),
-                created_at=now,
-                created_by=by,
-                expires_at=now + timedelta(seconds=seconds),
-            )
-        )
+async def _open(runtime: Runtime, number: str, name: str, role: Role, by: str, seconds: float) -> str:
+    secret, _ = await runtime.tokens.create(
+        name, role, ttl_seconds=seconds, by=by, token_id=_ROW + number, prefix=_SESSION
+    )
     return secret
 
 

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Literal
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.exc import IntegrityError
 
-from core.errors import InvalidInput, NotFound, Unauthenticated
+from core.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from store.clock import Clock
 from store.engine import Database
 from store.models import ROLES, TokenModel, new_id
@@ -35,20 +36,27 @@ class Tokens:
         *,
         ttl_seconds: float | None = None,
         by: str | None = None,
+        token_id: str | None = None,
+        prefix: str = PREFIX,
     ) -> tuple[str, Token]:
         """A new token for `name`, in clear for the only time, and its row.
 
+        Args:
+            token_id: The row's id where the caller gives it, so that the same thing makes one token only.
+            prefix: What the secret begins with.
+
         Raises:
             InvalidInput: There is no name, or no such role.
+            Conflict: A token of this id was made before.
         """
         if not name.strip():
             raise InvalidInput("A token needs the name of the person or program that it speaks for.")
         if role not in ROLES:
             raise InvalidInput(f"A token's role is one of {', '.join(ROLES)}, not {role!r}.")
-        secret = PREFIX + secrets.token_urlsafe(32)
+        secret = prefix + secrets.token_urlsafe(32)
         now = self._clock.now()
         row = TokenModel(
-            id=new_id("tok"),
+            id=token_id or new_id("tok"),
             name=name.strip(),
             role=role,
             sha256=_sha256(secret),
@@ -56,15 +64,21 @@ class Tokens:
             created_by=by,
             expires_at=None if ttl_seconds is None else now + timedelta(seconds=ttl_seconds),
         )
-        async with self._db.transaction() as session:
-            session.add(row)
+        try:
+            async with self._db.transaction() as session:
+                session.add(row)
+        except IntegrityError as error:
+            raise Conflict(f"There is a token {row.id} already.") from error
         return secret, _view(row)
 
-    async def verify(self, secret: str) -> Token:
+    async def verify(self, secret: str, *, idle_seconds: float | None = None) -> Token:
         """Who holds this token.
 
+        Args:
+            idle_seconds: How long it may have lain unused.
+
         Raises:
-            Unauthenticated: Nobody does, or it has expired or was revoked.
+            Unauthenticated: Nobody does, or it has expired, lay unused too long, or was revoked.
         """
         now = self._clock.now()
         async with self._db.transaction() as session:
@@ -75,6 +89,9 @@ class Tokens:
                 raise Unauthenticated("The token was revoked.", hint=_HINT)
             if row.expires_at is not None and row.expires_at <= now:
                 raise Unauthenticated("The token has expired.", hint=_HINT)
+            used = row.last_used_at or row.created_at
+            if idle_seconds is not None and used <= now - timedelta(seconds=idle_seconds):
+                raise Unauthenticated("The token was not used for too long.", hint=_HINT)
             stale = or_(TokenModel.last_used_at.is_(None), TokenModel.last_used_at <= now - USE_RESOLUTION)
             if row.last_used_at is None or row.last_used_at <= now - USE_RESOLUTION:
                 await session.execute(
@@ -90,6 +107,23 @@ class Tokens:
                 raise NotFound(f"There is no token {token_id}.")
             row.revoked_at = row.revoked_at or self._clock.now()
         return _view(row)
+
+    async def revoke_all(self, name: str, id_prefix: str) -> int:
+        """Make every token of this name whose id begins so worthless; how many it were."""
+        wanted = update(TokenModel).where(
+            TokenModel.name == name,
+            TokenModel.id.startswith(id_prefix, autoescape=True),
+            TokenModel.revoked_at.is_(None),
+        )
+        async with self._db.transaction() as session:
+            done = await session.execute(wanted.values(revoked_at=self._clock.now()).returning(TokenModel.id))
+            return len(done.all())
+
+    async def standing(self, token_id: str) -> bool:
+        """Whether this token is there and was not revoked."""
+        async with self._db.transaction() as session:
+            row = await session.get(TokenModel, token_id)
+        return row is not None and row.revoked_at is None
 
     async def all(self) -> list[Token]:
         """Every token, newest first, without secrets."""

@@ -31,7 +31,7 @@ async def sign_in_page(
     next: str = "/console",
 ) -> Response:
     """The form; with a link's code, a button that sends it."""
-    response = _page(sessions.csrf(visitor.secret), code=code, next=next)
+    response = _page(request, sessions.csrf(visitor.secret), code=code, next=next)
     set_cookie(response, sessions.cookie(visitor.secret), runtime.settings, request)
     return response
 
@@ -50,12 +50,12 @@ async def sign_in(
             detail="Too many tries from here.",
             hint=f"Wait {wait / 60:.0f} min.",
         )
-        return _refused(problem, sessions.csrf(visitor.secret), {"Retry-After": str(int(wait) + 1)})
+        return refused(request, problem, sessions.csrf(visitor.secret), {"Retry-After": str(int(wait) + 1)})
     try:
         secret = await _open(runtime, sessions, text(form, "token"), text(form, "code"))
     except Unauthenticated as error:
         attempts.failed(address)
-        return _refused(from_error(error), sessions.csrf(visitor.secret))
+        return refused(request, from_error(error), sessions.csrf(visitor.secret))
     response = RedirectResponse(safe_next(text(form, "next")), status_code=303)
     set_cookie(response, sessions.cookie(secret), runtime.settings, request)
     return response
@@ -69,8 +69,10 @@ async def _open(runtime: RuntimeDep, sessions: SessionsDep, token: str, code: st
 
 
 @router.post("/sign-out")
-async def sign_out(runtime: RuntimeDep, visitor: AnyVisitor, form: Form) -> Response:
-    """End the session, in the database too."""
+async def sign_out(runtime: RuntimeDep, visitor: AnyVisitor, sessions: SessionsDep, form: Form) -> Response:
+    """End the session, in the database too; with `everywhere`, all sessions of this person."""
+    if visitor.reviewer is not None and text(form, "everywhere"):
+        await sessions.end_all(runtime, visitor.reviewer.name)
     await _end(runtime, visitor)
     response = RedirectResponse(SIGN_IN, status_code=303)
     response.delete_cookie(COOKIE, path="/console", httponly=True, samesite="lax")
@@ -82,7 +84,9 @@ async def _end(runtime: RuntimeDep, visitor: Visitor) -> None:
         await runtime.tokens.revoke(visitor.token_id)
 
 
-def _page(csrf: str, *, code: str = "", next: str = "/console", problem: Problem | None = None) -> Response:
+def _page(
+    request: Request, csrf: str, *, code: str = "", next: str = "/console", problem: Problem | None = None
+) -> Response:
     return render(
         "sign_in.html",
         status=problem.status if problem else 200,
@@ -90,12 +94,14 @@ def _page(csrf: str, *, code: str = "", next: str = "/console", problem: Problem
         code=code,
         next=safe_next(next),
         problem=problem,
+        oidc=request.app.state.oidc is not None,
         caller=None,
         show="",
     )
 
 
-def _refused(problem: Problem, csrf: str, headers: dict[str, str] | None = None) -> Response:
-    response = _page(csrf, problem=problem)
+def refused(request: Request, problem: Problem, csrf: str, headers: dict[str, str] | None = None) -> Response:
+    """The form again, with the reason why nobody was signed in."""
+    response = _page(request, csrf, problem=problem)
     response.headers.update(headers or {})
     return response

@@ -1,7 +1,6 @@
 """Who is at the console: found by cookie, sent to sign in where needed, forms checked before anything else."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
@@ -11,6 +10,8 @@ from core.errors import Forbidden
 from core.incident import Reviewer
 from core.settings import Settings
 from server.deps import RuntimeDep
+from server.forwarded import forwarded_reviewer
+from server.guards import check_origin
 from server.sessions import COOKIE, SESSION_SECONDS, Sessions, Visitor
 
 SIGN_IN = "/console/sign-in"
@@ -29,8 +30,13 @@ SessionsDep = Annotated[Sessions, Depends(get_sessions)]
 
 
 async def get_visitor(request: Request, runtime: RuntimeDep, sessions: SessionsDep) -> Visitor:
-    """Whoever sent this request, signed in or not."""
-    return await sessions.visitor(runtime, request.cookies.get(COOKIE))
+    """Whoever sent this request, signed in or not; a session counts before what a proxy forwards."""
+    visitor = await sessions.visitor(runtime, request.cookies.get(COOKIE))
+    if visitor.reviewer is None:
+        forwarded = forwarded_reviewer(request, runtime.settings, "console")
+        if forwarded is not None:
+            return sessions.forwarded(forwarded)
+    return visitor
 
 
 AnyVisitor = Annotated[Visitor, Depends(get_visitor)]
@@ -64,21 +70,6 @@ async def get_form(request: Request, visitor: AnyVisitor, sessions: SessionsDep)
 
 
 Form = Annotated[FormData, Depends(get_form)]
-
-
-def check_origin(request: Request) -> None:
-    """Browsers say where a form comes from; another site's is refused before its token is looked at.
-
-    Raises:
-        Forbidden: It comes from elsewhere.
-    """
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    foreign = site is not None and site not in ("same-origin", "none")
-    if site is None and origin is not None:
-        foreign = urlsplit(origin).netloc != request.headers.get("host")
-    if foreign:
-        raise Forbidden("This form was sent from another site.")
 
 
 def reviewer(visitor: Visitor) -> Reviewer:

@@ -8,9 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client, show
+from cli.groups import decide_group, told
 from core.errors import InvalidInput, NotFound
 
 Id = Annotated[str, typer.Argument(help="An approval's id, or its incident's.")]
+Whose = Annotated[str, typer.Argument(help="An approval's id, its incident's, or a group's.")]
+Except = Annotated[
+    list[str] | None,
+    typer.Option("--except", help="With a group: leave this member (incident or approval) out. Repeatable."),
+]
 Comment = Annotated[
     str, typer.Option("--comment", "-m", help="Said to the team, and kept in the audit trail.")
 ]
@@ -20,9 +26,15 @@ Sha = Annotated[
 ]
 
 
-def approve(id: Id, comment: Comment = "", sha256: Sha = None, as_json: AsJson = False) -> None:
-    """Let the proposed action happen."""
-    _decide(id, {"decision": "approve", "comment": comment, "payload_sha256": sha256}, as_json)
+def approve(
+    id: Whose,
+    comment: Comment = "",
+    sha256: Sha = None,
+    excepted: Except = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the proposed action happen; with a group's id, every member's: one first, then the others."""
+    _decide(id, {"decision": "approve", "comment": comment, "payload_sha256": sha256}, as_json, excepted)
 
 
 def edit(
@@ -44,23 +56,24 @@ def edit(
 
 
 def reject(
-    id: Id,
+    id: Whose,
     comment: Comment = "",
     terminate: Annotated[bool, typer.Option("--terminate", help="And stop the run.")] = False,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="And take the incident over by hand.")
     ] = False,
+    excepted: Except = None,
     as_json: AsJson = False,
 ) -> None:
     """Say no; with the same decision stop the run, or take the incident over."""
     if terminate and take_over:
         raise InvalidInput("Choose one of --terminate and --take-over.")
     then = "terminate" if terminate else "take_over" if take_over else "nothing"
-    _decide(id, {"decision": "reject", "comment": comment, "then": then}, as_json)
+    _decide(id, {"decision": "reject", "comment": comment, "then": then}, as_json, excepted)
 
 
 def respond(
-    id: Id,
+    id: Whose,
     hint: Annotated[str, typer.Argument(help="What Pitstop should know.")],
     as_json: AsJson = False,
 ) -> None:
@@ -68,8 +81,16 @@ def respond(
     _decide(id, {"decision": "respond", "comment": hint}, as_json)
 
 
-def _decide(id: str, body: dict[str, Any], as_json: bool) -> None:
+def _decide(id: str, body: dict[str, Any], as_json: bool, excepted: list[str] | None = None) -> None:
     client = Client()
+    if id.startswith("grp_"):
+        given = {k: v for k, v in body.items() if v not in (None, "")}
+        given["sha256"] = given.pop("payload_sha256", None)
+        group = decide_group(client, id, {**given, "except": excepted or []})
+        show(group, as_json, told(group))
+        return
+    if excepted:
+        raise InvalidInput("--except goes with a group's id.")
     approval_id = id if id.startswith("apr_") else _pending(client, id)
     decided = client.post(
         f"/approvals/{approval_id}/decision", {k: v for k, v in body.items() if v not in (None, "")}

@@ -12,6 +12,7 @@ from cli import (
     diagnose,
     doctor,
     evals,
+    groups,
     incidents,
     knowledge,
     service,
@@ -49,6 +50,7 @@ app.command()(incidents.investigate)
 app.command()(incidents.mute)
 app.command("take-over")(incidents.take_over)
 app.command()(incidents.close)
+app.command()(groups.groups)
 app.command()(decisions.approve)
 app.command()(decisions.edit)
 app.command()(decisions.reject)

@@ -98,6 +98,8 @@ class Triad(Words):
     faithfulness: Score
     answer_relevance: Score
     context_precision: Score
+    #: What a model said of it, when one judged: the scores and reasons it gave, the local ones, the cost. Not dumped.
+    judge: dict[str, Any] = Field(default_factory=dict, exclude=True)
 
     def weakest(self) -> Score:
         """The lowest of the three: what the threshold is held against."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from knowledge.embeddings import BATCH, MAX_CHARS, MiniLM
 
 if TYPE_CHECKING:
     import numpy as np
 
-#: About 60 kB a sentence.
-CACHED_READINGS = 2_048
+#: Word pieces whose vectors are kept: 1.5 kB each.
+CACHED_PIECES = 100_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Reader(MiniLM):
         super().__init__()
         self._reading = threading.Lock()
         self._readings: OrderedDict[str, Reading] = OrderedDict()
+        self._held = 0
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """One reading for each text, in order; of long ones the first 256 pieces. Blocks: call it from a thread.
@@ -43,37 +44,35 @@ class Reader(MiniLM):
         cut = [text[:MAX_CHARS] for text in texts]
         with self._reading:
             fresh = [text for text in dict.fromkeys(cut) if text not in self._readings]
-            found = dict(zip(fresh, self._compute_readings(fresh), strict=True)) if fresh else {}
+            found = dict(zip(fresh, self._computed(fresh), strict=True)) if fresh else {}
+            readings = [found[text] if text in found else self._readings[text] for text in cut]
+            for text, reading in found.items():
+                self._readings[text] = reading
+                self._held += len(reading.pieces)
             for text in cut:
-                found.setdefault(text, self._readings.get(text, found.get(text)))  # type: ignore[arg-type]
-                self._readings[text] = found[text]
                 self._readings.move_to_end(text)
-            while len(self._readings) > CACHED_READINGS:
-                self._readings.popitem(last=False)
-        return [found[text] for text in cut]
+            while self._held > CACHED_PIECES:
+                self._held -= len(self._readings.popitem(last=False)[1].pieces)
+        return readings
 
     def _compute(self, texts: Sequence[str]) -> list[list[float]]:
         return [reading.whole.tolist() for reading in self.read(texts)]
 
-    def _compute_readings(self, texts: Sequence[str]) -> list[Reading]:
-        if self._model is None:
-            self._model = self._load()
-        outputs = self._model.encode(
-            list(texts), batch_size=BATCH, output_value=None, show_progress_bar=False
-        )
-        return [self._of(output) for output in outputs]
+    def _computed(self, texts: Sequence[str]) -> list[Reading]:
+        model = self._model = self._model or self._load(self._found())
+        outputs = model.encode(list(texts), batch_size=BATCH, output_value=None, show_progress_bar=False)
+        return [_reading(output, model.tokenizer.convert_ids_to_tokens) for output in outputs]
 
-    def _of(self, output: dict) -> Reading:
-        import numpy as np
 
-        assert self._model is not None
-        mask = output["attention_mask"].bool()
-        ids = output["input_ids"][mask].tolist()
-        rows = output["token_embeddings"][mask[: len(output["token_embeddings"])]].numpy()
-        whole = output["sentence_embedding"].numpy()
-        inner = rows[1:-1]
-        return Reading(
-            tuple(self._model.tokenizer.convert_ids_to_tokens(ids[1:-1])),
-            inner / np.maximum(np.linalg.norm(inner, axis=1, keepdims=True), 1e-12),
-            whole / max(float(np.linalg.norm(whole)), 1e-12),
-        )
+def _reading(output: Any, pieces_of: Callable[[list[int]], list[str]]) -> Reading:
+    """From what sentence-transformers gives for one text; the first and last piece are marks of the model's own."""
+    import numpy as np
+
+    mask = output["attention_mask"].bool()
+    rows = output["token_embeddings"][mask].numpy()[1:-1]
+    whole = output["sentence_embedding"].numpy()
+    return Reading(
+        tuple(pieces_of(output["input_ids"][mask].tolist()[1:-1])),
+        rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12),
+        whole / max(float(np.linalg.norm(whole)), 1e-12),
+    )

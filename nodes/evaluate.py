@@ -5,6 +5,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from core.incident import Diagnosis, Similar
+from core.run import RunFacts
 from nodes.context import Context
 from nodes.state import State
 
@@ -21,7 +22,10 @@ async def evaluate(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     ctx = runtime.context
     diagnosis = Diagnosis.model_validate(state["diagnosis"])
     triad = await ctx.investigator.evaluate(
-        diagnosis, [Similar.model_validate(s) for s in state.get("similar", [])]
+        diagnosis,
+        [Similar.model_validate(s) for s in state.get("similar", [])],
+        incident_id=state["incident_id"],
+        run=RunFacts.model_validate(state["run"]),
     )
     rules = ctx.policy.rules_for(
         state["run"].get("job_name", ""), state["run"].get("tags", {}), diagnosis.failure_class
@@ -31,7 +35,12 @@ async def evaluate(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     await ctx.store.add_event(
         state["incident_id"],
         "evaluated",
-        {**triad.model_dump(), "threshold": rules.triad_threshold, "again": again},
+        {
+            **triad.model_dump(),
+            "threshold": rules.triad_threshold,
+            "again": again,
+            **({"judge": triad.judge} if triad.judge else {}),
+        },
         key=f"evaluated/{state['attempt']}/{state.get('revision', 1)}/{state.get('retrievals', 0)}",
     )
     return {"triad": triad.model_dump(), "low_support": low, "route": "retrieve" if again else "predict"}

@@ -19,8 +19,9 @@ from core.policy import Policy
 from core.run import RunFacts
 from knowledge.catalogue import UNKNOWN, Catalogue, FailureClass
 from tools.consulted import Checked, checked, related
-from tools.llm import ModelAnswer, ModelRequest, NoAnswer, Usage
+from tools.llm import ModelAnswer, ModelRequest, NoAnswer, Opinion
 from tools.prompt import Prompt, build, clean
+from tools.spending import Calls, Priced, Spending
 
 #: Below this the engine is unsure, and another class may take the place of its own.
 UNSURE = 0.5
@@ -32,31 +33,10 @@ _ALONE = 0.6
 _GOES_FURTHER = frozenset({"run_too_long"})
 
 
-class Asks(Protocol):
+class Asks(Priced, Protocol):
     """A model (see `tools.llm.Model`)."""
 
-    name: str
-
-    def worst_usd(self, request: ModelRequest) -> float: ...
-    async def diagnose(self, request: ModelRequest) -> ModelAnswer: ...
-
-
-class Calls(Protocol):
-    """The record of calls (see `store.model_calls.ModelCalls`)."""
-
-    async def record(
-        self,
-        *,
-        incident_id: str | None,
-        model: str,
-        prompt_sha256: str,
-        input_tokens: int,
-        output_tokens: int,
-        usd: float,
-        seconds: float = 0.0,
-    ) -> None: ...
-    async def usd_of(self, incident_id: str) -> float: ...
-    async def usd_today(self) -> float: ...
+    async def diagnose(self, request: ModelRequest) -> ModelAnswer[Opinion]: ...
 
 
 class Consultation:
@@ -71,8 +51,7 @@ class Consultation:
     ) -> None:
         self._model = model
         self._catalogue = catalogue
-        self._policy = policy
-        self._calls = calls
+        self._spending = Spending(model, policy, calls)
         self._prompt = prompt
         self._limit = limit
 
@@ -100,16 +79,19 @@ class Consultation:
             return local
         request = await self._request(local, [found for found, _ in candidates], similar, hint)
         facts: dict[str, Any] = {"name": self._model.name}
-        if spent := await self._spent(request, local, incident_id, run):
+        spent = await self._spending.refusal(
+            request, incident_id=incident_id, run=run, failure_class=local.failure_class
+        )
+        if spent:
             return local.model_copy(update={"model": {**facts, "error": spent}})
         facts["prompt_sha256"] = request.prompt_sha256
         try:
             answer = await self._model.diagnose(request)
         except NoAnswer as error:
-            await self._record(error.usage, request, incident_id)
-            return local.model_copy(update={"model": {**facts, **_cost(error.usage), "error": str(error)}})
-        await self._record(answer.usage, request, incident_id)
-        facts |= _cost(answer.usage)
+            await self._spending.record(error.usage, request, incident_id)
+            return local.model_copy(update={"model": {**facts, **error.usage.facts(), "error": str(error)}})
+        await self._spending.record(answer.usage, request, incident_id)
+        facts |= answer.usage.facts()
         trusted = not local.injection_suspected
         try:
             opinion = checked(answer.opinion, request.ids, self._catalogue, local, trusted=trusted)
@@ -158,35 +140,6 @@ class Consultation:
             text = " ".join([local.root_cause, *(e.text for e in local.evidence)])
             own += related(text, self._catalogue, without={c.name for c in own})
         return [self._catalogue.classes[UNKNOWN], *own]
-
-    async def _spent(
-        self, request: ModelRequest, local: Diagnosis, incident_id: str, run: RunFacts | None
-    ) -> str:
-        """Which budget this call could overrun, or nothing. Calls under way at the same time are not seen."""
-        name, tags = (run.job_name, run.tags) if run else ("", {})
-        budget = self._policy.rules_for(name, tags, local.failure_class).budget
-        cost = self._model.worst_usd(request)
-        if cost <= 0:
-            return ""
-        of_incident = await self._calls.usd_of(incident_id) if incident_id else 0.0
-        if of_incident + cost > budget.per_incident_usd:
-            return (
-                f"The budget of an incident ({budget.per_incident_usd:g} US dollars) allows no further call."
-            )
-        if await self._calls.usd_today() + cost > budget.per_day_usd:
-            return f"The budget of a day ({budget.per_day_usd:g} US dollars) allows no further call."
-        return ""
-
-    async def _record(self, usage: Usage, request: ModelRequest, incident_id: str) -> None:
-        await self._calls.record(
-            incident_id=incident_id or None,
-            model=self._model.name,
-            prompt_sha256=request.prompt_sha256,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            usd=usage.usd,
-            seconds=usage.seconds,
-        )
 
 
 def _agreed(local: Diagnosis, opinion: Checked) -> Diagnosis:
@@ -237,12 +190,3 @@ def _facts(found: FailureClass, local: Diagnosis) -> dict[str, str]:
         if value:
             read[name] = clean(value)
     return read
-
-
-def _cost(usage: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "usd": usage.usd,
-        "seconds": round(usage.seconds, 3),
-    }

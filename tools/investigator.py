@@ -18,6 +18,7 @@ from tools.injection import suspected
 from tools.proposals import check_edit, propose
 from tools.redaction import redact, redact_json
 from tools.triad import score
+from tools.triad.judge import Judge
 
 #: The end of a longer text is kept: that is where runs fail. In characters.
 WHOLE_TEXT = 5_000_000
@@ -64,12 +65,20 @@ class Investigator:
         engine: Names causes without any model.
         embed: Sentence embeddings for the triad; None leaves its lexical part.
         consultation: Asks a language model beside the engine; None never does.
+        judge: Has a language model judge the triad too; None never does.
     """
 
-    def __init__(self, engine: Engine, embed: Embed | None, consultation: Consultation | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        embed: Embed | None,
+        consultation: Consultation | None,
+        judge: Judge | None = None,
+    ) -> None:
         self._engine = engine
         self._embed = embed
         self._consultation = consultation
+        self._judge = judge
 
     def clean(self, run: RunFacts) -> RunFacts:
         """The run with every text in it redacted."""
@@ -135,10 +144,29 @@ class Investigator:
             local, candidates, honest, hint=hint, incident_id=incident_id, run=run
         )
 
-    async def evaluate(self, diagnosis: Diagnosis, similar: Sequence[Similar]) -> Triad:
-        """The RAG triad of the diagnosis over its evidence and what was retrieved."""
+    async def evaluate(
+        self,
+        diagnosis: Diagnosis,
+        similar: Sequence[Similar],
+        *,
+        incident_id: str = "",
+        run: RunFacts | None = None,
+    ) -> Triad:
+        """The RAG triad of the diagnosis over its evidence and what was retrieved; by a model too where one judges."""
         contexts = [e.text for e in diagnosis.evidence] + [s.text for s in similar[:CONTEXTS] if s.text]
-        return await asyncio.to_thread(score, QUESTION, contexts, self.answer(diagnosis), self._embed)
+        said = self.answer(diagnosis)
+        local = await asyncio.to_thread(score, QUESTION, contexts, said, self._embed)
+        if self._judge is None:
+            return local
+        return await self._judge.second_look(
+            local,
+            QUESTION,
+            contexts,
+            said,
+            incident_id=incident_id,
+            run=run,
+            failure_class=diagnosis.failure_class,
+        )
 
     def propose(
         self,

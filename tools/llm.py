@@ -10,7 +10,7 @@ import importlib
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
@@ -31,7 +31,12 @@ _REASONS = re.compile(r"o\d|gpt-5")
 _MILLION = 1_000_000
 
 
-def _score(value: float) -> float:
+def between_0_and_1(value: float) -> float:
+    """The value, if it is a score.
+
+    Raises:
+        ValueError: It is not.
+    """
     if not 0 <= value <= 1:
         raise ValueError("must be between 0 and 1")
     return value
@@ -56,7 +61,7 @@ class Opinion(BaseModel):
     failure_class: str
     evidence: list[str]
     root_cause: str
-    confidence: Annotated[float, AfterValidator(_score)]
+    confidence: Annotated[float, AfterValidator(between_0_and_1)]
     suggestions: list[Suggestion]
 
 
@@ -81,12 +86,24 @@ class Usage:
     usd: float = 0.0
     seconds: float = 0.0
 
+    def facts(self) -> dict[str, Any]:
+        """As it is kept beside what the call was for."""
+        return {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "usd": self.usd,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
 
 @dataclass(frozen=True)
-class ModelAnswer:
+class ModelAnswer(Generic[Shape]):
     """An answer of the right shape. What it says is not checked yet."""
 
-    opinion: Opinion
+    opinion: Shape
     usage: Usage
 
 
@@ -120,8 +137,16 @@ class Model:
         """The most that asking this can cost."""
         return self.usd(request.tokens, self._settings.model_max_tokens)
 
-    async def diagnose(self, request: ModelRequest) -> ModelAnswer:
-        """Ask once.
+    async def diagnose(self, request: ModelRequest) -> ModelAnswer[Opinion]:
+        """Ask once for an opinion.
+
+        Raises:
+            NoAnswer: As `ask`.
+        """
+        return await self.ask(request, Opinion)
+
+    async def ask(self, request: ModelRequest, shape: type[Shape]) -> ModelAnswer[Shape]:
+        """Ask once for an answer of this shape.
 
         Raises:
             NoAnswer: No connection, an HTTP error, too late, refused, cut off, or not what was asked for.
@@ -129,16 +154,16 @@ class Model:
         # The import takes a second: not on the loop, and not at the start of a process that asks nothing.
         await asyncio.to_thread(importlib.import_module, "langchain_openai")
         started = time.monotonic()
-        reply = await self._ask(request, started)
+        reply = await self._reply(request, shape, started)
         raw, opinion = reply.get("raw"), reply.get("parsed")
         usage = self._reported(getattr(raw, "usage_metadata", None), request, started)
         if getattr(raw, "additional_kwargs", {}).get("refusal"):
             raise NoAnswer(f"The model {self.name} refused to answer.", usage)
-        if not isinstance(opinion, Opinion):
+        if not isinstance(opinion, shape):
             raise NoAnswer(f"The model {self.name} answered something else than it was asked for.", usage)
         return ModelAnswer(opinion, usage)
 
-    async def _ask(self, request: ModelRequest, started: float) -> dict[str, Any]:
+    async def _reply(self, request: ModelRequest, shape: type[BaseModel], started: float) -> dict[str, Any]:
         import openai
 
         messages = [("system", request.system), ("human", request.user)]
@@ -146,7 +171,7 @@ class Model:
             # A client of its own: the one langchain keeps for all is bound to the event loop that used it first.
             async with openai.DefaultAsyncHttpxClient() as client:
                 asked = self._chat(client).with_structured_output(
-                    Opinion, method="json_schema", include_raw=True
+                    shape, method="json_schema", include_raw=True
                 )
                 # The client counts its timeout anew with every byte; this one is for the whole, retry included.
                 async with asyncio.timeout(self._settings.model_timeout_seconds):

@@ -6,8 +6,10 @@ import hashlib
 import json
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+
+from pydantic import BaseModel
 
 from core.errors import ConfigurationError
 from core.incident import Evidence, Similar
@@ -22,7 +24,7 @@ _MAX_EVIDENCE, _MAX_KNOWN = 6, 4
 #: A piece of fewer tokens than this says nothing, so it is left out.
 _LEAST = 24
 #: The chat's own tokens around the messages (about 4 a message, and the start of the answer).
-_CHAT = 16
+CHAT = 16
 _CUT = "\n[... left out ...]\n"
 _TITLE = 120
 #: Of a longer text only the lines at its beginning and end are looked at at all, in characters.
@@ -39,25 +41,24 @@ _INVISIBLE = re.compile(
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt file: instructions, a line `===`, and the frame of the question with `$classes` and `$data`."""
+    """A prompt file: instructions, a line `===`, and the frame of the question with placeholders (`$data`)."""
 
     system: str
     frame: string.Template
     sha256: str
 
     @classmethod
-    def read(cls, text: str) -> Prompt:
-        """Take a prompt file apart.
+    def read(cls, text: str, names: Set[str] = frozenset({"classes", "data"})) -> Prompt:
+        """Take a prompt file apart; `names` are its placeholders.
 
         Raises:
             ConfigurationError: It lacks the line or a placeholder.
         """
         system, found, frame = text.partition("\n===\n")
         template = string.Template(frame)
-        if not found or set(template.get_identifiers()) != {"classes", "data"}:
-            raise ConfigurationError(
-                "The prompt needs a line === and after it $classes and $data, nothing else."
-            )
+        if not found or set(template.get_identifiers()) != names:
+            wanted = " and ".join(f"${name}" for name in sorted(names))
+            raise ConfigurationError(f"The prompt needs a line === and after it {wanted}, nothing else.")
         return cls(system.strip(), template, hashlib.sha256(text.encode()).hexdigest())
 
 
@@ -85,13 +86,13 @@ def build(
     Raises:
         ConfigurationError: The limit leaves no room for data.
     """
-    fixed = _CHAT + sum(map(estimate, (prompt.system, prompt.frame.template, _schema())))
+    fixed = CHAT + estimate_fixed(prompt, Opinion)
     room = limit - fixed
     if room < 10 * _LEAST:
         raise ConfigurationError(f"PITSTOP_MODEL_PROMPT_TOKENS must be at least {fixed + 10 * _LEAST}.")
     names = _list_of(classes, int(room * _CLASSES))
     left = room - estimate(names)
-    shown = dict(_fenced_within(_pieces(evidence, similar, hint), room, left))
+    shown = dict(fenced_within(_pieces(evidence, similar, hint), room, left))
     data = "\n".join(shown[name] for name in sorted(shown, key=_place))
     return ModelRequest(
         system=prompt.system,
@@ -175,7 +176,7 @@ def _pieces(
     return [*shown[:1], *hints, *shown[1:], *known]
 
 
-def _fenced_within(
+def fenced_within(
     pieces: Sequence[tuple[str, str, float]], room: int, left: int
 ) -> Iterator[tuple[str, str]]:
     """(id, fenced text) of the pieces that fit, each within its share of the room and all within what is left."""
@@ -190,8 +191,9 @@ def _fenced_within(
             yield name, fenced
 
 
-def _schema() -> str:
-    return json.dumps(Opinion.model_json_schema())
+def estimate_fixed(prompt: Prompt, shape: type[BaseModel]) -> int:
+    """Tokens of a question without its data: the instructions, the frame, the schema of the answer."""
+    return sum(map(estimate, (prompt.system, prompt.frame.template, json.dumps(shape.model_json_schema()))))
 
 
 def _words(similar: Similar) -> str:

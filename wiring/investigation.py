@@ -13,7 +13,7 @@ from store.model_calls import ModelCalls
 from tools.diagnosis import Engine
 from tools.investigator import Investigator
 from tools.ocr import PictureReader, Vocabulary
-from wiring.model import make_consultation
+from wiring.model import make_consultation, make_judge
 
 
 def make_investigator(
@@ -25,7 +25,9 @@ def make_investigator(
         ConfigurationError: The catalogue has a mistake; the message names its file and line.
     """
     engine = Engine(load_catalogue(settings.catalogue_dir))
-    return Investigator(engine, embedder.embed, make_consultation(settings, policy, engine.catalogue, calls))
+    consultation = make_consultation(settings, policy, engine.catalogue, calls)
+    judge = make_judge(settings, policy, calls)
+    return Investigator(engine, embedder.embed, consultation, judge=judge)
 
 
 def make_pictures(settings: Settings) -> PictureReader:

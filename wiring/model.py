@@ -8,10 +8,12 @@ from core.incident import Evidence
 from core.policy import Policy
 from core.settings import Settings
 from knowledge.catalogue import UNKNOWN, Catalogue, load_catalogue
-from tools.consultation import Calls, Consultation
+from tools.consultation import Consultation
 from tools.consulted import related
 from tools.llm import Model
 from tools.prompt import Prompt, build
+from tools.spending import Calls
+from tools.triad.judge import Judge
 
 _SAMPLE = Evidence(
     source="driver.log", line_start=1, line_end=1, text="NameError: name 'cutoff_date' is not defined"
@@ -31,6 +33,15 @@ def make_consultation(
         return None
     limit = settings.model_prompt_tokens
     return Consultation(Model(settings), catalogue, policy, calls, read_prompt(), limit=limit)
+
+
+def make_judge(settings: Settings, policy: Policy, calls: Calls) -> Judge | None:
+    """The judge of the triad, or None where no model is configured or it is not to judge."""
+    if settings.model is None or settings.triad_judge != "model":
+        return None
+    text = resources.files("nodes.prompts").joinpath("judge.md").read_text(encoding="utf-8")
+    prompt = Prompt.read(text, frozenset({"data"}))
+    return Judge(Model(settings), policy, calls, prompt, limit=settings.model_prompt_tokens)
 
 
 async def ask_once(settings: Settings) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from tools.triad.weights import Logistic
+from tools.triad.weights import Band, Logistic
 
 #: Features that never speak for a claim or an answer; the others never speak against it.
 NEGATIVE = frozenset(
@@ -23,25 +23,25 @@ def fit(
     *,
     ridge: float,
     signed: bool = True,
-    prior: Mapping[str, float] | None = None,
 ) -> Logistic:
-    """Logistic regression of (n, k) rows; weights signed by meaning, drawn to `prior` on standardized features."""
+    """Logistic regression of (n, k) rows; weights signed by meaning, drawn to 0 on standardized features."""
     from scipy.optimize import minimize
 
     mean, spread = np.average(rows, axis=0, weights=weight), rows.std(axis=0) + 1e-6
     scaled, side, share = (rows - mean) / spread, np.where(good, 1.0, -1.0), weight / weight.sum()
-    pull = np.array([(prior or {}).get(name, 0.0) for name in names])
 
     def loss(beta: np.ndarray) -> tuple[float, np.ndarray]:
         margin = side * (scaled @ beta[:-1] + beta[-1])
-        slope, gap = share * side / (1 + np.exp(np.minimum(margin, 500))), beta[:-1] - pull
-        value = float((share * np.logaddexp(0, -margin)).sum() + ridge * (gap**2).sum())
-        return value, np.append(-slope @ scaled + 2 * ridge * gap, -slope.sum())
+        slope = share * side / (1 + np.exp(np.minimum(margin, 500)))
+        value = float((share * np.logaddexp(0, -margin)).sum() + ridge * (beta[:-1] ** 2).sum())
+        return value, np.append(-slope @ scaled + 2 * ridge * beta[:-1], -slope.sum())
 
     bounds = [
         ((None, 0.0) if name in NEGATIVE else (0.0, None)) if signed else (None, None) for name in names
     ]
-    beta = minimize(loss, np.append(pull, 0.0), jac=True, bounds=[*bounds, (None, None)], method="L-BFGS-B").x
+    beta = minimize(
+        loss, np.zeros(len(names) + 1), jac=True, bounds=[*bounds, (None, None)], method="L-BFGS-B"
+    ).x
     weights = beta[:-1] / spread
     return Logistic(
         tuple(names), tuple(round(float(w), 4) for w in weights), round(float(beta[-1] - weights @ mean), 4)
@@ -65,12 +65,14 @@ def shares(good: np.ndarray, rate: float) -> np.ndarray:
     return np.where(good, rate / good.sum(), (1 - rate) / (~good).sum())
 
 
-def curve(good: np.ndarray, chances: np.ndarray, weight: np.ndarray) -> list[str]:
-    """The reliability curve as rows of a markdown table."""
-    rows = ["| score from | mean score | share good | n |", "|---|---|---|---|"]
+def curve(good: np.ndarray, chances: np.ndarray, weight: np.ndarray) -> list[Band]:
+    """The reliability curve: tenths of the scores with the share that was good."""
+    bands = []
     for low in np.arange(0, 1, 0.1):
         inside = (chances >= low) & (chances < low + 0.1 + (low > 0.85))
         if inside.any():
             mean, share = (np.average(x[inside], weights=weight[inside]) for x in (chances, good))
-            rows.append(f"| {low:.1f} | {mean:.2f} | {share:.2f} | {inside.sum()} |")
-    return rows
+            bands.append(
+                Band(round(float(low), 1), round(float(mean), 3), round(float(share), 3), int(inside.sum()))
+            )
+    return bands

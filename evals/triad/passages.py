@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from evals.triad.corrupt import faithful, unfaithful
+from tools.triad.claims import as_lines
 
 HERE = Path(__file__).parent
 SEED = 7
 #: How much each kind of answer counts, whatever its number; good and bad ones then count the same in sum.
 KINDS = {
-    "written good": 1.5, "written bad": 1.5, "model good": 5, "model bad": 6, "copied": 1.5, "joined": 0.5,
+    "written good": 1.5, "written bad": 1.5, "plain good": 8, "plain bad": 8, "model good": 5, "model bad": 6, "copied": 1.5, "joined": 0.5,
     "shortened": 1, "from nowhere": 1, "half from nowhere": 1, "spliced": 1.5, "strange name": 1,
     "name of the passage": 1, "strange number": 1, "number of the passage": 0.7, "opposite": 0.3, "denial": 0.3,
 }  # fmt: skip
@@ -25,9 +26,14 @@ KINDS = {
 
 @dataclass
 class Passage:
-    """A text with a question about it and answers written by hand."""
+    """A text with a question about it and answers written by hand.
+
+    `kind` is "written" where the faithful answers are paraphrases made to be hard and the others keep the passage's
+    words, and "plain" where both are written as language models write.
+    """
 
     number: int
+    kind: str = "written"
     question: str = ""
     text: str = ""
     good: list[str] = field(default_factory=list)
@@ -51,22 +57,27 @@ class Labelled:
 
 def read_passages() -> list[Passage]:
     """The passages with their written answers."""
-    found = []
-    for number, block in enumerate((HERE / "passages.txt").read_text(encoding="utf-8").split("\n# ")):
-        passage = Passage(number)
-        for line in block.splitlines():
-            mark, _, text = line.partition(" ")
-            match mark:
-                case "Q:":
-                    passage.question = text
-                case "P:":
-                    passage.text = text
-                case "+":
-                    passage.good.append(text)
-                case "-":
-                    passage.bad.append(text)
-        found.append(passage)
+    found: list[Passage] = []
+    for kind, file in (("written", "passages.txt"), ("plain", "answers.txt")):
+        for block in (HERE / file).read_text(encoding="utf-8").split("\n# "):
+            found.append(_passage(len(found), kind, block))
     return found
+
+
+def _passage(number: int, kind: str, block: str) -> Passage:
+    passage = Passage(number, kind)
+    for line in block.splitlines():
+        mark, _, text = line.partition(" ")
+        match mark:
+            case "Q:":
+                passage.question = text
+            case "P:":
+                passage.text = as_lines(text)
+            case "+":
+                passage.good.append(text)
+            case "-":
+                passage.bad.append(text)
+    return passage
 
 
 def read_claims(passages: Sequence[Passage]) -> list[Labelled]:
@@ -76,8 +87,8 @@ def read_claims(passages: Sequence[Passage]) -> list[Labelled]:
     for passage in passages:
         foreign = [p.text for p in others(passage, passages)]
         made = [*faithful(passage.text), *unfaithful(passage.text, passage.good, foreign, rng)]
-        found += [Labelled(passage.number, text, True, "written good") for text in passage.good]
-        found += [Labelled(passage.number, text, False, "written bad") for text in passage.bad]
+        found += [Labelled(passage.number, text, True, f"{passage.kind} good") for text in passage.good]
+        found += [Labelled(passage.number, text, False, f"{passage.kind} bad") for text in passage.bad]
         found += [Labelled(passage.number, text, good, kind) for text, good, kind in made]
     for line in (HERE / "model_answers.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)

@@ -7,9 +7,10 @@ import pytest
 
 from evals.triad.logistic import auroc
 from evals.triad.passages import contexts_of, read_claims, read_passages
-from tools.triad import relevance, score, support
+from tools.triad import alignment, relevance, score, support
+from tools.triad.claims import as_lines, claims
 from tools.triad.score import features_of_claims
-from tools.triad.weights import load
+from tools.triad.weights import Logistic, load, reliability
 from tools.triad.words import number_value, sentences, stem, tokens
 
 PASSAGE = (
@@ -105,6 +106,57 @@ def test_the_weights_are_of_the_features_that_are_computed() -> None:
         assert load(f"{kind}/dense").claim.features == support.LEXICAL + support.DENSE
         assert load(f"{kind}/dense").relevance.features == relevance.ANSWER
         assert load(f"{kind}/lexical").context.features == relevance.CONTEXT[:-2]
+    assert load("text/pieces").claim.features == support.LEXICAL + support.DENSE + alignment.ALIGNED
+
+
+def test_a_score_of_three_quarters_is_right_three_times_in_four_on_data_held_back() -> None:
+    for kind in ("text/pieces", "text/lexical"):
+        (band,) = [band for band in reliability(kind)["held_back"] if band.low == 0.7]
+        assert band.n > 100
+        assert abs(band.good - 0.75) < 0.1
+
+
+def test_what_models_say_around_an_answer_is_no_claim() -> None:
+    said = (
+        "Sure! Here's a summary of the article in 40 words:\n\nBased on the provided information, the mayor resigned. "
+        "You should:\n1. Preheat the oven.\n2) Bake it (passage 3) for long [1].\nThe passages do not mention salt. "
+        "I hope this helps!"
+    )
+    assert claims(said) == ["the mayor resigned.", "You should:", "Preheat the oven.", "Bake it for long."]
+    framed = f"Sure! Here is the answer:\n\nAccording to the article, {GOOD}\n\nLet me know if you need more!"
+    assert faithfulness(framed) == pytest.approx(faithfulness(GOOD), abs=0.02)
+
+
+def test_declining_claims_nothing_and_answers_nothing() -> None:
+    declined = score(QUESTION, [PASSAGE], "The passage does not mention what it cost.")
+    assert declined.faithfulness == 1.0
+    assert declined.weakest() == 0.0
+
+
+def test_a_record_is_read_as_lines() -> None:
+    record = (
+        '{"name": "Olive", "attributes": {"WiFi": "no", "OutdoorSeating": false, "lot": null}, "stars": [4]}'
+    )
+    assert as_lines(record).splitlines() == [
+        "name: Olive",
+        "attributes Wi Fi: no",
+        "attributes Outdoor Seating: no",
+        "stars: 4",
+    ]
+    assert as_lines("{'a': None, 'b': [1, 2]}") == "b: 1\nb: 2"
+    for other in ("{not a record", "plain text", "[" * 100_000, "{" * 100_000):
+        assert as_lines(other) == other
+
+
+def test_sentences_of_a_text_without_capitals_or_spaces() -> None:
+    assert sentences("mr. moss left. it rained, i.e. poured! then sun.") == [
+        "mr. moss left.",
+        "it rained, i.e. poured!",
+        "then sun.",
+    ]
+    assert len(sentences("東京は日本の首都です。人口は多い。")) == 2
+    assert score("", ["東京は日本の首都です。"], "東京は日本の首都です。").faithfulness > 0.5
+    assert score("", ["東京は日本の首都です。"], "大阪に城がある。").faithfulness < 0.3
 
 
 def test_labelled_claims_held_back_are_told_apart_better_than_by_overlap() -> None:
@@ -112,13 +164,20 @@ def test_labelled_claims_held_back_are_told_apart_better_than_by_overlap() -> No
     claims = [c for c in read_claims(passages) if passages[c.passage].held_back]
     contexts = {p.number: contexts_of(p, passages, wide=False) for p in passages}
     model = load("text/lexical").claim
-    rows = np.array([features_of_claims(contexts[c.passage], c.text, None)[0][1] for c in claims])
+    rows = np.array([features_of_claims(contexts[c.passage], [c.text], None)[0][1] for c in claims])
     good = np.array([c.good for c in claims])
     ours = auroc(good, rows @ np.array(model.weights))
     overlaps = [auroc(good, rows[:, support.LEXICAL.index(name)]) for name in ("unigrams", "bigrams")]
     assert ours > max(overlaps) + 0.03
     by_a_model = np.array([c.kind.startswith("model") for c in claims])
     assert auroc(good[by_a_model], (rows @ np.array(model.weights))[by_a_model]) > 0.8
+    as_models_write = np.array([c.kind.startswith("plain") for c in claims])
+    plain = [auroc(good[as_models_write], x[as_models_write]) for x in (ours_of(rows, model), rows[:, 0])]
+    assert plain[0] > plain[1] + 0.05
+
+
+def ours_of(rows: np.ndarray, model: Logistic) -> np.ndarray:
+    return rows @ np.array(model.weights)
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,28 @@ class Weights:
     context: Logistic
 
 
+@dataclass(frozen=True)
+class Band:
+    """Answers whose score lies from `low` to a tenth above: their mean score, the share that was good, how many."""
+
+    low: float
+    mean: float
+    good: float
+    n: int
+
+
+def reliability(kind: str) -> dict[str, list[Band]]:
+    """The reliability curve of faithfulness, where it was fitted (`fit`) and on data `held_back`."""
+    curves: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))["curves"][kind]
+    return {name: [Band(**band) for band in bands] for name, bands in curves.items()}
+
+
 @cache
 def load(kind: str) -> Weights:
-    """`text/...` (any question) or `failure/...` (why something failed), with `dense` (cosines) or `lexical`."""
+    """`text/...` (any question) or `failure/...` (why something failed), and what is known beside the words.
+
+    That is `lexical` (nothing), `dense` (cosines of sentences), or for texts `pieces` (vectors of word pieces too).
+    """
     models: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))["models"][kind]
     return Weights(
         **{

@@ -11,14 +11,21 @@ from tools.triad.lexicon import lexicon
 
 Kind = Literal["word", "number", "identifier"]
 
-_SENTENCE = re.compile(r"(?<=[.!?;])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9`\[])|\n+|(?<=\w)\s*[•·]\s*")
+_SENTENCE = re.compile(r"(?<=[.!?;])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9`\[])|\n+|(?<=[。！？])|(?<=\w)\s*[•·]\s*")
+#: Of a text without any capital.
+_SENTENCE_LOWER = re.compile(r"(?<=[.!?;])[\"')\]]*\s+(?=[\"'(\[]*\w)|\n+|(?<=\w)\s*[•·]\s*")
 _ABBREVIATION = re.compile(
     r"\b(?:Mr|Mrs|Ms|Dr|St|Sgt|Gen|Lt|Col|Prof|Sen|Rep|Gov|No|vs|Inc|Ltd|Co|Jr|Sr|e\.g|i\.e|approx|"
     r"[A-Z]|[A-Z]\.[A-Z])\.$"
 )
+_ABBREVIATION_LOWER = re.compile(
+    r"\b(?:mr|mrs|ms|dr|st|sgt|gen|lt|col|prof|sen|rep|gov|vs|inc|ltd|jr|sr|e\.g|i\.e|approx|[a-z]|[a-z]\.[a-z])\.$"
+)
 _PIECE = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+(?:[.,]\d+)*|[^\W\d_]+")
 _RAW = re.compile(
-    r"[$£€]?\d+(?:[.,]\d+)*(?:%|(?:st|nd|rd|th|bn|[kKmMbBgG][bB]?)\b)?"
+    # Scripts without spaces go by the character.
+    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+    r"|[$£€]?\d+(?:[.,]\d+)*(?:%|(?:st|nd|rd|th|bn|[kKmMbBgG][bB]?)\b)?"
     r"|[^\W\d_][\w]*(?:(?:['’./:-]|\(\)\.)\w+)*"
     r"|_+\w+",
 )
@@ -48,13 +55,16 @@ class Token:
 
 def sentences(text: str) -> list[str]:
     """Sentences, list items and lines of a text, in order, none empty."""
-    parts: list[str] = []
-    for part in (piece.strip() for piece in _SENTENCE.split(text) if piece and piece.strip()):
-        if parts and _ABBREVIATION.search(parts[-1]):
-            parts[-1] = f"{parts[-1]} {part}"
+    lower = text.islower()
+    ends, abbreviation = (_SENTENCE_LOWER, _ABBREVIATION_LOWER) if lower else (_SENTENCE, _ABBREVIATION)
+    found: list[list[str]] = []
+    for part in (piece.strip() for piece in ends.split(text) if piece and piece.strip()):
+        # An abbreviation is short: looking at the end alone keeps this linear.
+        if found and abbreviation.search(found[-1][-1][-12:]):
+            found[-1].append(part)
         else:
-            parts.append(part)
-    return parts
+            found.append([part])
+    return [" ".join(parts) for parts in found]
 
 
 def tokens(sentence: str) -> list[Token]:

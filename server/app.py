@@ -14,6 +14,7 @@ from starlette.middleware.sessions import SessionMiddleware
 
 from core.settings import Settings
 from server import problems
+from server.console import groups as console_groups
 from server.console import oidc, sign_in
 from server.console import views as console
 from server.console.pages import STATIC
@@ -89,6 +90,7 @@ def create_app(
     app.include_router(sign_in.router)
     app.include_router(oidc.router)
     app.include_router(console.router)
+    app.include_router(console_groups.router)
     app.mount("/console/static", CachedFiles(directory=STATIC), name="static")
     if settings.oidc_issuer:
         app.add_middleware(

@@ -1,0 +1,105 @@
+"""The console's pages of groups: those that wait, one with its members, and the form that decides on all of them."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+
+from core.errors import InvalidInput, PitstopError
+from core.groups import GroupAnswer
+from server.console.pages import render
+from server.console.visitors import Form, Reader, SessionsDep, reviewer, text
+from server.deps import MetricsDep, RuntimeDep
+from server.problems import Problem, ProblemError, from_exception
+from server.routes.groups import record_group_decision
+from server.sessions import Sessions, Visitor
+from store.group_views import Group
+from wiring.runtime import Runtime
+
+router = APIRouter(prefix="/console/groups", include_in_schema=False)
+
+
+@router.get("")
+async def list_page(
+    runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, cursor: str | None = None
+) -> Response:
+    """All groups, newest first."""
+    page = await runtime.groups.listed(cursor=cursor)
+    return render("groups.html", **_frame(visitor, sessions), items=page.items, next=page.next_cursor)
+
+
+@router.get("/{group_id}")
+async def group_page(group_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep) -> Response:
+    """One group."""
+    return await _page(runtime, visitor, sessions, group_id)
+
+
+@router.get("/{group_id}/live")
+async def live(
+    request: Request,
+    group_id: str,
+    runtime: RuntimeDep,
+    visitor: Reader,
+    sessions: SessionsDep,
+    seen: str = "",
+) -> Response:
+    """What changes by itself: the counts, and how each member stands. `seen` is the hash that the form holds."""
+    group = await runtime.groups.get(group_id)
+    return render("_group_live.html", **_context(visitor, sessions, group), seen=seen)
+
+
+@router.post("/{group_id}/decision")
+async def decide(
+    group_id: str,
+    runtime: RuntimeDep,
+    visitor: Reader,
+    sessions: SessionsDep,
+    metrics: MetricsDep,
+    form: Form,
+) -> Response:
+    """Take the decision; what went wrong is shown above the form, which then holds the group as it is now."""
+    try:
+        given = {name: text(form, name) for name in ("kind", "sha256", "comment")}
+        excepted = [str(value) for value in form.getlist("except")]
+        answer = _answer(given | {"then": text(form, "then") or "nothing", "excepted": excepted})
+        await record_group_decision(runtime, group_id, answer, reviewer(visitor))
+    except (PitstopError, ProblemError) as error:
+        problem, _ = from_exception(error)
+        return await _page(runtime, visitor, sessions, group_id, problem)
+    metrics.decisions.labels(answer.kind.value, "console").inc()
+    return RedirectResponse(f"/console/groups/{group_id}", status_code=303)
+
+
+def _answer(given: dict[str, Any]) -> GroupAnswer:
+    """Raises: InvalidInput: The form was not one of ours."""
+    try:
+        return GroupAnswer.model_validate(given)
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors()[:5])
+        raise InvalidInput(f"The form is not whole: {wrong}.") from error
+
+
+async def _page(
+    runtime: Runtime, visitor: Visitor, sessions: Sessions, group_id: str, problem: Problem | None = None
+) -> Response:
+    group = await runtime.groups.get(group_id)
+    context = _context(visitor, sessions, group)
+    status = problem.status if problem else 200
+    return render("group.html", status, **context, seen=group.sha256 or "", problem=problem)
+
+
+def _context(visitor: Visitor, sessions: Sessions, group: Group) -> dict[str, Any]:
+    going_on = any(decision.phase in ("canary", "released") for decision in group.decisions)
+    return {
+        **_frame(visitor, sessions),
+        "group": group,
+        "may_decide": reviewer(visitor).role in ("approver", "admin"),
+        "going_on": going_on or group.pending > 0,
+        "waiting": [item for item in group.items if item.state == "pending"],
+    }
+
+
+def _frame(visitor: Visitor, sessions: Sessions) -> dict[str, Any]:
+    """What every page's frame needs."""
+    return {"caller": reviewer(visitor), "csrf": sessions.csrf(visitor.secret), "show": "groups"}

@@ -15,6 +15,8 @@ from core.run import RunFacts, TaskFacts, TaskOutput
 from tools.consultation import Consultation
 from tools.diagnosis import QUESTION, Engine, answer, case_of_outputs, query
 from tools.injection import suspected
+from tools.lookup import Lookup, enriched, wanted
+from tools.program_lines import with_program
 from tools.proposals import check_edit, propose
 from tools.redaction import redact, redact_json
 from tools.triad import score
@@ -65,6 +67,7 @@ class Investigator:
         engine: Names causes without any model.
         embed: Sentence embeddings for the triad; None leaves its lexical part.
         consultation: Asks a language model beside the engine; None never does.
+        lookup: Says what is there of a table, schema or column that an error names; None never asks.
         judge: Has a language model judge the triad too; None never does.
     """
 
@@ -73,12 +76,14 @@ class Investigator:
         engine: Engine,
         embed: Embed | None,
         consultation: Consultation | None,
+        lookup: Lookup | None = None,
         judge: Judge | None = None,
     ) -> None:
         self._engine = engine
         self._embed = embed
         self._consultation = consultation
         self._judge = judge
+        self._lookup = lookup
 
     def clean(self, run: RunFacts) -> RunFacts:
         """The run with every text in it redacted."""
@@ -134,6 +139,10 @@ class Investigator:
         """
         case = await asyncio.to_thread(case_of_outputs, run, outputs, hint=redact(hint).text)
         local = await asyncio.to_thread(self._engine.diagnose, case)
+        local = await asyncio.to_thread(with_program, local, outputs)
+        named = wanted(local, outputs) if self._lookup else None
+        if self._lookup and named:
+            local = enriched(local, await self._lookup.look_up(named))
         honest = await asyncio.to_thread(_without_orders, similar)
         if len(honest) < len(similar):
             local = local.model_copy(update={"injection_suspected": True})

@@ -10,6 +10,7 @@ from knowledge.catalogue import load_catalogue
 from knowledge.embeddings import Embedder
 from store.decisions import CheckEdit, Subject
 from store.model_calls import ModelCalls
+from tools.databricks import Connection, UnityCatalog
 from tools.diagnosis import Engine
 from tools.investigator import Investigator
 from tools.ocr import PictureReader, Vocabulary
@@ -17,7 +18,7 @@ from wiring.model import make_consultation, make_judge
 
 
 def make_investigator(
-    settings: Settings, policy: Policy, embedder: Embedder, calls: ModelCalls
+    settings: Settings, policy: Policy, embedder: Embedder, calls: ModelCalls, connection: Connection
 ) -> Investigator:
     """The investigator for these settings.
 
@@ -27,7 +28,7 @@ def make_investigator(
     engine = Engine(load_catalogue(settings.catalogue_dir))
     consultation = make_consultation(settings, policy, engine.catalogue, calls)
     judge = make_judge(settings, policy, calls)
-    return Investigator(engine, embedder.embed, consultation, judge=judge)
+    return Investigator(engine, embedder.embed, consultation, UnityCatalog(connection), judge=judge)
 
 
 def make_pictures(settings: Settings) -> PictureReader:

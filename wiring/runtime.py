@@ -188,7 +188,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         connection = Connection(settings)
         model_calls = ModelCalls(db, clock)
         embedder = make_embedder(settings)
-        investigator = make_investigator(settings, policy, embedder, model_calls)
+        investigator = make_investigator(settings, policy, embedder, model_calls, connection)
         index = make_index(settings, embedder)
         stack.push_async_callback(asyncio.to_thread, index.close)
         queries, sweeps = Queries(db, clock), Sweeps(db, clock)

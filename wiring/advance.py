@@ -123,11 +123,14 @@ class Advancer:
             await _begun_by_another_version(ctx, incident_id, str(version))
             return
         try:
-            await self._step(graph, config, snapshot, ctx, store, incident_id)
+            moved = await self._step(graph, config, snapshot, ctx, store, incident_id)
         except WorkspaceRefused as error:
             await _refused(ctx, incident_id, error)
             return
-        await self._plan(graph, config, store, snapshot.values.get("approval_id"), incident_id)
+        asked = snapshot.values.get("approval_id")
+        if moved:
+            snapshot = await graph.aget_state(config)
+        await self._plan(config, snapshot, store, asked, incident_id)
 
     async def _step(
         self,
@@ -137,21 +140,24 @@ class Advancer:
         ctx: Context,
         store: Store,
         incident_id: str,
-    ) -> None:
-        """Start, resume or continue the thread; nothing, where it waits for what has not come."""
+    ) -> bool:
+        """Start, resume or continue the thread; False where it waits for what has not come, or has ended."""
         if not snapshot.values and not snapshot.next:
             row = await ctx.store.incident(incident_id)
             start = {"incident_id": incident_id, "run_id": row.run_id}
             await graph.ainvoke(start, config, durability="sync")
         elif snapshot.interrupts:
             pending = snapshot.interrupts[0]
-            if await self._due(pending, snapshot, ctx, store, incident_id):
-                resume = Command(resume={pending.id: {"wake": True}})
-                await graph.ainvoke(resume, config, durability="sync")
+            if not await self._due(pending, snapshot, ctx, store, incident_id):
+                return False
+            resume = Command(resume={pending.id: {"wake": True}})
+            await graph.ainvoke(resume, config, durability="sync")
         elif snapshot.next:
             await graph.ainvoke(None, config, durability="sync")
         else:
             await _look_after(ctx, incident_id)
+            return False
+        return True
 
     async def _due(
         self, pending: Interrupt, snapshot: StateSnapshot, ctx: Context, store: Store, incident_id: str
@@ -177,10 +183,9 @@ class Advancer:
         return False
 
     async def _plan(
-        self, graph: CompiledStateGraph, config: Any, store: Store, asked: str | None, incident_id: str
+        self, config: Any, snapshot: StateSnapshot, store: Store, asked: str | None, incident_id: str
     ) -> None:
         """Note when the watcher should look again, and which trace a new proposal came from."""
-        snapshot = await graph.aget_state(config)
         if "run_id" in config and snapshot.values.get("approval_id") != asked:
             await store.update_incident(incident_id, trace_run_id=str(config["run_id"]))
         row = await store.incident(incident_id)
@@ -216,7 +221,7 @@ class Advancer:
         if approval.status is not ApprovalStatus.PENDING:  # decided with its group, and not its turn yet
             return 40 * watch
         age = (self._clock.now() - datetime.fromisoformat(approval.created_at)).total_seconds()
-        return min(20 * watch, max(4 * watch, age / 10))
+        return min(40 * watch, max(8 * watch, age / 10))
 
 
 async def _repaired_meanwhile(ctx: Context, incident_id: str) -> bool:

@@ -18,6 +18,8 @@ from tools.log_reader.signals import Signal
 from tools.secret_blocks import (
     ENCODED_LOOK,
     ENCODED_NEEDLES,
+    ESCAPED_KEY,
+    ESCAPED_REST,
     KEY_BODY,
     KEY_LINE,
     MAX_KEY_LINES,
@@ -28,13 +30,13 @@ from tools.secret_blocks import (
     goes_on,
     paired_secrets,
 )
-from tools.secret_keys import KEYED_LOOK, KEYED_NEEDLES, keyed_secrets, kind_of_key
+from tools.secret_keys import KEYED_LOOK, KEYED_NEEDLES, keyed_secrets, kind_of_key, looks_random
 from tools.secret_rules import RULES, Rule, library_rules
 
 #: A wrapped secret has at most so many more lines.
 _MAX_WRAPPED = 40
 _TERMINAL = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[@-Z\\^_=>78]|\([0-9A-B])|\x00"
+    r"\\{1,4}(?:u001b|x1b|033|e)\[[0-9;]{0,20}m|\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[@-Z\\^_=>78]|\([0-9A-B])|\x00"
 )
 
 
@@ -56,7 +58,7 @@ class RedactedValue:
 
 def redact(text: str) -> Redacted:
     """Replace every secret in a text by a placeholder that names its kind. The lines stay where they are."""
-    if "\x1b" in text or "\x00" in text:
+    if "\x1b" in text or "\x00" in text or "\\u001b[" in text or "\\x1b[" in text or "\\033[" in text:
         text = _TERMINAL.sub("", text)
     text, paired = _redact_pairs(text)
     data = text.encode("utf-8", "surrogatepass")
@@ -131,6 +133,7 @@ def _redact_at(editor: _Editor, start: int, signals: Sequence[int]) -> None:
         clean, following, end = _redact_private_key(line, editor, end)
         count = 1
     elif PRIVATE_KEY_END.search(line):
+        clean, count = ESCAPED_KEY.subn(_placeholder("private_key") + r"\\n", line)
         begin, above = _key_above(editor, start)
         if above:
             editor.replace(begin, start - 1, "\n".join([_placeholder("private_key")] * above), 1)
@@ -164,7 +167,16 @@ def _redact_line(line: str, signals: Sequence[int]) -> tuple[str, int]:
     if len(rules) + 1 in signals:
         told = [(start, end, "base64") for start, end, said in encoded_texts(line) if redact(said).count]
         line, count = _without(line, told), count + len(told)
+    if count and "]\\" in line:
+        line = _without_escaped_rest(line)
     return line, count
+
+
+def _without_escaped_rest(line: str) -> str:
+    """The line without further lines of a secret within it: `token: [REDACTED:jwt]\\n<the rest>`."""
+    while (rest := ESCAPED_REST.search(line)) is not None and looks_random(rest["secret"]):
+        line = line[: rest.start("secret")] + _placeholder("continued") + line[rest.end("secret") :]
+    return line
 
 
 def _without(line: str, spans: Sequence[tuple[int, int, str]]) -> str:

@@ -17,16 +17,22 @@ PRIVATE_KEY_LOOK = rb"((BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key|Pri
 MAX_KEY_LINES = 200
 #: A line within a private key: base64, or a header such as `Proc-Type: 4,ENCRYPTED`.
 KEY_BODY = re.compile(r"[\s>|+\"']*(?:[A-Za-z0-9+/=]{1,200}(?:\\n)?|[A-Z][\w-]{2,30}: .{0,100})?[\s,\"';\\]*")
+#: What stands before a key's end where its lines are escaped: `...\\n-----END`.
+ESCAPED_KEY = re.compile(r"(?:[A-Za-z0-9+/=]{16,200}\\{1,4}n){1,60}(?=-{4,5}\s?END )")
+#: The next line of a secret that was wrapped, where line ends are escaped.
+ESCAPED_REST = re.compile(r"(?<=\])(?P<end>\\{1,4}n)(?P<secret>[A-Za-z0-9+/_=.%-]{20,200})(?=\\|\"|\s|$)")
 #: The base64 of a key alone.
 KEY_LINE = re.compile(r"[\s>|+\"']*[A-Za-z0-9+/=]{16,200}(?:\\n)?[\s,\"';\\]*")
 
+#: A quote, which may be escaped once or more: JSON within JSON.
+_Q = r"\\{0,7}\""
 _NAME = r"[^\"<\n]{0,80}(?:passw|passphrase|secret|token|credential|api[_.-]?key|access[_.-]?key|private[_.-]?key)[^\"<\n]{0,40}"
 #: A key and its value as two members of an object or an element, which may stand on two lines.
 _PAIRS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"\"(?:key|name)\"\s{{0,3}}:\s{{0,3}}\"{_NAME}\"\s{{0,3}},\s{{0,80}}\"value\"\s{{0,3}}:\s{{0,3}}\"(?P<secret>[^\"\n]{{1,2000}})\"",
-        rf"\"value\"\s{{0,3}}:\s{{0,3}}\"(?P<secret>[^\"\n]{{1,2000}})\"\s{{0,3}},\s{{0,80}}\"(?:key|name)\"\s{{0,3}}:\s{{0,3}}\"{_NAME}\"",
+        rf"{_Q}(?:key|name){_Q}\s{{0,3}}:\s{{0,3}}{_Q}{_NAME}{_Q}\s{{0,3}},\s{{0,80}}{_Q}value{_Q}\s{{0,3}}:\s{{0,3}}{_Q}(?P<secret>[^\"\n\\]{{1,2000}}){_Q}",
+        rf"{_Q}value{_Q}\s{{0,3}}:\s{{0,3}}{_Q}(?P<secret>[^\"\n\\]{{1,2000}}){_Q}\s{{0,3}},\s{{0,80}}{_Q}(?:key|name){_Q}\s{{0,3}}:\s{{0,3}}{_Q}{_NAME}{_Q}",
         rf"<name>{_NAME}</name>\s{{0,80}}<value>(?P<secret>[^<\n]{{1,2000}})</value>",
     )
 )
@@ -45,7 +51,7 @@ ENCODED_NEEDLES = tuple(form.encode() for word in _TOLD_BY for form in base64_fo
 
 def paired_secrets(text: str) -> list[tuple[int, int]]:
     """Where the values of keys stand that a neighbouring member names: `"key": "db_password", "value": "x"`."""
-    if '"value"' not in text and "<value>" not in text:
+    if "value" not in text or not ("<value>" in text or '"' in text):
         return []
     spans = {match.span("secret") for pattern in _PAIRS for match in pattern.finditer(text)}
     return sorted(span for span in spans if not text.startswith(("[REDACTED:", "{{", "${"), span[0]))

@@ -27,8 +27,10 @@ _NOT_A_SECRET_KEY = re.compile(
     r"|(?-i:Error|Exception|NotFound|Missing|Invalid|Expired|Name|Id|Type|Count|Path|File|Ur[li]|Scope|Provider|Class|Size|Ref|Manager|Policy|Version)$|(?-i:^Secret$)|passed|passing|bypass|passive|compass|passthrough|secretary|(?:^|[_.-])(?:max|min|num|total|prompt|completion|input|output|n)[_.-].*token",
     re.IGNORECASE,
 )
-_SEPARATOR = r"(?:\\?[\"'])?\s{0,3}(?:=>|->|:=|[=:](?:\s?!!?\w{1,20})?|\\u003d|\\?[\"'],|%3D)\s{0,3}"
-_QUOTED = r"(?P<quote>\\?[\"'])(?P<quoted>(?:(?!(?P=quote))[^\n]){0,4000})(?P=quote)"
+_SEPARATOR = (
+    r"(?:\\{0,7}[\"'])?\s{0,3}(?:=>|->|:=|[=:](?:\s?!!?\w{1,20})?|\\{1,4}u003d|\\{0,7}[\"'],|%3D)\s{0,3}"
+)
+_QUOTED = r"(?P<quote>\\{0,7}[\"'])(?P<quoted>(?:(?!(?P=quote))[^\n]){0,4000})(?P=quote)"
 _BRACED = r"\{(?P<braced>[^{}\n]{3,500})\}"
 _BARE = r"(?P<bare>[^\s\"'<]{1,500})"
 #: A word in a key's name; what stands before and after it in the name is looked at by itself.
@@ -59,12 +61,12 @@ KEY_AFTER_OPEN = {
 }
 #: Where a value without quotes ends before a space does.
 VALUE_STOP = re.compile(
-    r"\\u0026|%26|[,&;)\]}>](?:(?<=[,&;])(?=\s|$|[\w.-]{1,60}\s{0,3}[=:])|(?<=[)\]}>])[)\]}>]{0,9}(?=[\s,;.)\]}]|$))"
+    r"\\{1,4}u0026|%26|[,&;)\]}>](?:(?<=[,&;])(?=\s|$|[\w.-]{1,60}\s{0,3}[=:])|(?<=[)\]}>])[)\]}>]{0,9}(?=[\s,;.)\]}]|$))"
 )
 MAX_KEY_CHARS = 120
 #: What is left of a value that is longer than the patterns read.
 VALUE_REST = re.compile(r"[^\s\"'<,;&)\]}]*")
-KEYED_LOOK = rb"(pass|pwd|secret|token|key|credential|auth|signature|sas|salt|conn(ection)?[_.-]?str|webhook|dsn)[\w.$-]{0,80}(\\?[\"'])?[ \t]{0,40}(=|:|->|%3d|\\u003d|>|,|\||[ \t][^ \t\n])"
+KEYED_LOOK = rb"(pass|pwd|secret|token|key|credential|auth|signature|sas|salt|conn(ection)?[_.-]?str|webhook|dsn)[\w.$-]{0,80}(\\{0,7}[\"'])?[ \t]{0,40}(=|:|->|%3d|\\{1,4}u003d|>|,|\||[ \t][^ \t\n])"
 KEYED_NEEDLES = (
     b"pass",
     b"pwd",

@@ -82,7 +82,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "gcp_private_key_id",
         "private_key_id",
-        r"private_key_id\\?[\"']\s*:\s*\\?[\"'](?P<secret>[0-9a-f]{20,})",
+        r"private_key_id\\{0,7}[\"']\s*:\s*\\{0,7}[\"'](?P<secret>[0-9a-f]{20,})",
     ),
     _rule("jwt", "eyJ", _START + r"eyJ[A-Za-z0-9_=-]{8,}\.[A-Za-z0-9_=-]{8,}(?:\.[A-Za-z0-9_.+/=-]*)?"),
     _rule(
@@ -165,7 +165,8 @@ RULES: tuple[Rule, ...] = (
         "password",
         "password|PASSWORD|Password|IDENTIFIED|dentified",
         r"(?i)\blogin\s+\S{1,100}\s+password\s+(?P<secret>\S{3,})"
-        r"|\b(?:with\s+password|identified\s+(?:with\s+\S+\s+)?by(?:\s+password)?|password)\s+'(?P<sql>[^'\n]{3,200})'(?=\s*(?:;|$|[)\"]|valid|replace|default|account))",
+        r"|\b(?:(?:create|alter)\s+(?:user|role|login)\b[^\n']{0,100}?\bpassword(?:\s*=)?|with\s+password|identified\s+(?:with\s+\S+\s+)?by(?:\s+password)?)\s+'(?P<sql>[^'\n]{3,200})'"
+        r"|\bpassword\s+'(?P<said>[^'\n]{3,200})'(?=\s*(?:;|$|[)\]\"\\]|valid|replace|default|account))",
     ),
     _rule(
         "pgpass",

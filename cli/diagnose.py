@@ -1,4 +1,7 @@
-"""`pitstop diagnose`: from files to a cause and a proposal, with no server, database, network or model."""
+"""`pitstop diagnose`: from files to a cause and a proposal, with no server, database or model, and no network.
+
+(Only a picture goes to Azure Document Intelligence, and only where that is configured.)
+"""
 
 import json
 import sys

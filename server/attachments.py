@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -63,7 +62,7 @@ async def read_attachment(file_name: str, body: bytes, pictures: PictureReader) 
         raise InvalidInput("The attachment is empty.")
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in PICTURE_SUFFIXES and is_picture(body):
-        read = await asyncio.to_thread(pictures.read, body)
+        read = await pictures.read_aside(body)
         return Attached(name, read.text, read.notes)
     if suffix not in TEXT_SUFFIXES or is_picture(body) or body.startswith(FOREIGN_STARTS) or b"\x00" in body:
         raise ProblemError(

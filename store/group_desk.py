@@ -38,13 +38,23 @@ class GroupDesk:
         clock: What time it is.
         wake: Queues a look at an incident, within a transaction.
         check_edit: Holds edited parameters against the policy, as for decisions on single approvals.
+        clean: Takes secrets out of what people write.
     """
 
-    def __init__(self, db: Database, clock: Clock, wake: Wake, *, check_edit: CheckEdit) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        wake: Wake,
+        *,
+        check_edit: CheckEdit,
+        clean: Callable[[str], str] = str,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._wake = wake
         self._check_edit = check_edit
+        self._clean = clean
 
     async def listed(
         self, *, waiting: bool = False, cursor: str | None = None, limit: int = 50
@@ -96,6 +106,7 @@ class GroupDesk:
             Conflict: Members joined, left or changed since, or somebody else decided on them.
             Forbidden, Gone, InvalidInput: As for a single approval.
         """
+        answer = answer.model_copy(update={"comment": self._clean(answer.comment)})
         at = self._clock.now()
         async with self._db.transaction() as session:
             row = await _row(session, group_id)

@@ -32,6 +32,7 @@ class Interventions:
         clock: What time it is (leases go by the database's own clock).
         wake: Queues a look at an incident.
         check_edit: Holds edited parameters against the policy.
+        clean: Takes secrets out of what people write.
         graph_version: Recorded with each thread that is bound.
         lease: When given, the nodes' writes are refused as soon as the lease went to another.
     """
@@ -43,6 +44,7 @@ class Interventions:
         wake: Wake,
         *,
         check_edit: CheckEdit,
+        clean: Callable[[str], str] = str,
         graph_version: str = "",
         lease: Lease | None = None,
     ) -> None:
@@ -50,6 +52,7 @@ class Interventions:
         self._clock = clock
         self._wake = wake
         self._check_edit = check_edit
+        self._clean = clean
         self._graph_version = graph_version
         self._lease = lease
 

@@ -163,7 +163,8 @@ class Store(Interventions):
         async with self._db.transaction() as session:
             incident = await incidents.lock(session, await approvals.incident_of(session, approval_id))
             row, claimed = await approvals.lock(session, approval_id)
-            answer = Answer(decision, reviewer, self._clock.now())
+            said = decision.model_copy(update={"comment": self._clean(decision.comment)})
+            answer = Answer(said, reviewer, self._clock.now())
             if link is not None:
                 await review_links.use(session, link, approval_id, reviewer, answer.at)
             if await decisions.decide(session, incident, row, answer, self._check_edit):
@@ -190,7 +191,9 @@ class Store(Interventions):
             await incidents.lock(session, incident_id)
             row, claimed = await approvals.lock(session, approval_id)
             at = self._clock.now()
-            await handing_over.delegate(session, row, to, by, comment=comment, named=named, at=at)
+            await handing_over.delegate(
+                session, row, to, by, comment=self._clean(comment), named=named, at=at
+            )
             return approvals.view(row, claimed)
 
     async def extend(
@@ -208,7 +211,9 @@ class Store(Interventions):
             incident = await incidents.lock(session, await approvals.incident_of(session, approval_id))
             row, claimed = await approvals.lock(session, approval_id)
             at = self._clock.now()
-            await handing_over.extend(session, incident, row, by, seconds=seconds, comment=comment, at=at)
+            await handing_over.extend(
+                session, incident, row, by, seconds=seconds, comment=self._clean(comment), at=at
+            )
             return approvals.view(row, claimed)
 
     async def expire(self, approval_id: str, now: datetime) -> Approval:

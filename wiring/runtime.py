@@ -40,6 +40,7 @@ from tools.actions import DatabricksActions
 from tools.databricks import Connection, Workspace
 from tools.investigator import Investigator
 from tools.ocr import PictureReader
+from tools.redaction import redact
 from tools.reliability import Reliability
 from wiring.advance import Advancer, Pace
 from wiring.holding import holding
@@ -193,7 +194,14 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         stack.push_async_callback(asyncio.to_thread, index.close)
         queries, sweeps = Queries(db, clock), Sweeps(db, clock)
         check_edit = edit_checker(policy, investigator)
-        store = Store(db, clock, waker(queue), check_edit=check_edit, graph_version=GRAPH_VERSION)
+        store = Store(
+            db,
+            clock,
+            waker(queue),
+            check_edit=check_edit,
+            clean=_without_secrets,
+            graph_version=GRAPH_VERSION,
+        )
         yield Runtime(
             settings=settings,
             policy=policy,
@@ -201,7 +209,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             db=db,
             queue=queue,
             store=store,
-            groups=GroupDesk(db, clock, waker(queue), check_edit=check_edit),
+            groups=GroupDesk(db, clock, waker(queue), check_edit=check_edit, clean=_without_secrets),
             queries=queries,
             signals=Signals(db, clock, lambda raw, signal_id: defer_intake(queue, signal_id, connection=raw)),
             runs=Runs(db, clock),
@@ -219,6 +227,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             checkpoints=checkpoints,
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
         )
+
+
+def _without_secrets(text: str) -> str:
+    return redact(text).text
 
 
 async def _prepared(settings: Settings, url: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from core.incident import Diagnosis, Similar
+from core.incident import Diagnosis, Similar, Triad
 from core.run import RunFacts
 from nodes.context import Context
 from nodes.state import State
@@ -39,8 +39,18 @@ async def evaluate(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
             **triad.model_dump(),
             "threshold": rules.triad_threshold,
             "again": again,
-            **({"judge": triad.judge} if triad.judge else {}),
+            **_judged(triad),
         },
         key=f"evaluated/{state['attempt']}/{state.get('revision', 1)}/{state.get('retrievals', 0)}",
     )
     return {"triad": triad.model_dump(), "low_support": low, "route": "retrieve" if again else "predict"}
+
+
+def _judged(triad: Triad) -> dict[str, Any]:
+    """What a model said of it, where one judged: short, to be read, and all of it."""
+    judge = triad.judge
+    if not judge:
+        return {}
+    reasons: dict[str, str] = judge.get("reasons", {})
+    said = [f"{name.replace('_', ' ')} {judge['scores'][name]:.2f}: {why}" for name, why in reasons.items()]
+    return {"judge": judge["name"], "judge_said": said or [judge["error"]], "judgement": judge}

@@ -152,6 +152,22 @@ async def test_support_that_comes_with_a_better_query_goes_on_normally():
     assert await thread.waits_at() == ("review",)
 
 
+async def test_what_a_model_judged_is_on_the_record_and_not_in_the_state():
+    thread = Thread()
+    scores = {"faithfulness": 0.2, "answer_relevance": 1.0, "context_precision": 0.9}
+    reasons = {name: f"About {name}." for name in scores}
+    judged = POOR.model_copy(update={"judge": {"name": "m-1", "scores": scores, "reasons": reasons}})
+    failed = GOOD.model_copy(update={"judge": {"name": "m-1", "error": "The model m-1 refused to answer."}})
+    thread.world.investigator.triads = [judged, failed]
+    await thread.start()
+    events = thread.world.store.events[thread.incident.id].values()
+    first, second = (data for kind, data in events if kind == "evaluated")
+    assert first["judge"] == "m-1" and first["judge_said"][0] == "faithfulness 0.20: About faithfulness."
+    assert first["judgement"]["scores"] == scores
+    assert second["judge_said"] == ["The model m-1 refused to answer."]
+    assert "judge" not in (await thread.values())["triad"]
+
+
 async def test_a_rule_that_a_person_granted_approves_without_an_interrupt():
     thread = Thread()
     rule = grant(0.8)

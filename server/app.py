@@ -32,6 +32,7 @@ from server.routes import (
     incidents,
     review,
     sign_in_links,
+    slack,
     webhooks,
 )
 from server.routes.health import slow_checks
@@ -85,7 +86,7 @@ def create_app(
     app.state.oidc = Provider(settings) if settings.oidc_issuer else None
     problems.install(app, console.explain)
     app.add_exception_handler(SignInFirst, console.send_to_sign_in)
-    for module in (health, webhooks, incidents, events, artifacts, approvals, groups, sign_in_links, review):
+    for module in (health, webhooks, incidents, events, artifacts, approvals, groups, sign_in_links, review, slack):
         app.include_router(module.router)
     app.include_router(sign_in.router)
     app.include_router(oidc.router)

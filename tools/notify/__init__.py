@@ -42,8 +42,43 @@ class Changing(Protocol):
         ...
 
 
+def mail_channel(settings: Settings) -> Channel:
+    """E-mail: through Azure Communication Services where that is set, else through a mail server."""
+    if settings.acs_connection_string is not None:
+        from tools.notify.azure_mail import AzureMailChannel
+
+        return AzureMailChannel(settings)
+    return EmailChannel(settings)
+
+
+# Their libraries take their time to load, and most need one of them at most.
+
+
+def _slack(settings: Settings) -> Channel:
+    from tools.notify.slack import SlackChannel
+
+    return SlackChannel(settings)
+
+
+def _teams(settings: Settings) -> Channel:
+    from tools.notify.teams import TeamsChannel
+
+    return TeamsChannel(settings)
+
+
+def _apprise(settings: Settings) -> Channel:
+    from tools.notify.pager import AppriseChannel
+
+    return AppriseChannel(settings)
+
+
 #: Channel name -> how it is made. Making one raises ConfigurationError where it is not configured.
-CHANNELS: dict[str, Callable[[Settings], Channel]] = {"email": EmailChannel}
+CHANNELS: dict[str, Callable[[Settings], Channel]] = {
+    "email": mail_channel,
+    "slack": _slack,
+    "teams": _teams,
+    "apprise": _apprise,
+}
 
 
 class Channels:

@@ -272,6 +272,10 @@ class Store(Protocol):
         """
         ...
 
+    async def speaks(self, approval_id: str) -> bool:
+        """Whether people are told of this one: False where an older pending one of its group stands for it."""
+        ...
+
     async def holds_back(self, approval_id: str) -> str:
         """The id of the group under whose decision this approval waits for its turn; empty when it need not."""
         ...

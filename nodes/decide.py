@@ -48,7 +48,8 @@ async def decide(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         return {"proposal": proposal.model_dump(mode="json"), "outcome": "observed", "route": "learn"}
     new = approval_for(state, proposal, rules, diagnosis, cause_of(diagnosis, run))
     approval = await ctx.store.propose(new)
-    if rules.critical and proposal.action is not Action.ESCALATE:
+    critical = rules.critical and proposal.action is not Action.ESCALATE
+    if critical and await ctx.store.speaks(approval.id):
         await ctx.store.notify(
             incident_id, "critical", rules.escalate_to or rules.owners, key=f"critical/{state['attempt']}"
         )

@@ -210,6 +210,12 @@ def speaks_for_itself() -> ColumnElement[bool]:
     )
 
 
+async def speaks(session: AsyncSession, approval_id: str) -> bool:
+    """Whether no older pending member of its group stands for this approval."""
+    found = select(ApprovalModel.id).where(ApprovalModel.id == approval_id, speaks_for_itself())
+    return await session.scalar(found) is not None
+
+
 async def pending(
     session: AsyncSession, group_id: str, at: datetime
 ) -> list[tuple[MemberModel, ApprovalModel]]:

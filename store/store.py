@@ -249,6 +249,11 @@ class Store(Interventions):
             claims.check_authority(incident, row, thread_id)
             return approvals.view(row, claimed)
 
+    async def speaks(self, approval_id: str) -> bool:
+        """Whether people are told of this one: False where an older pending one of its group stands for it."""
+        async with self._db.transaction() as session:
+            return await groups.speaks(session, approval_id)
+
     async def holds_back(self, approval_id: str) -> str:
         """The id of the group under whose decision this approval waits for its turn; empty when it need not."""
         async with self._db.transaction() as session:

@@ -58,6 +58,8 @@ class FakeStore:
         self._claims: dict[tuple[str, int, str], Claim] = {}
         self.messages: dict[str, tuple[str, str, str]] = {}
         self.stats: dict[tuple[str, str], tuple[int, int]] = {}
+        #: Approvals that another member of their group stands for.
+        self.spoken_for: set[str] = set()
         #: Approval id -> the group it waits in, and why that was stopped.
         self.held: dict[str, str] = {}
         self.stopped: dict[str, str] = {}
@@ -219,6 +221,9 @@ class FakeStore:
         )
         self._claims[key] = claim
         return claim.model_copy(update={"fresh": True})
+
+    async def speaks(self, approval_id: str) -> bool:
+        return approval_id not in self.spoken_for
 
     async def holds_back(self, approval_id: str) -> str:
         return self.held.get(approval_id, "")

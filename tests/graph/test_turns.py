@@ -78,3 +78,12 @@ async def test_after_a_stop_no_rule_approves() -> None:
     assert await thread.waits_at() == ("review",)
     assert thread.approval.status is ApprovalStatus.PENDING
     assert thread.world.actions.sent == []
+
+
+async def test_a_critical_job_is_told_of_at_once_but_not_for_every_member_of_its_group() -> None:
+    thread = Thread()
+    thread.world.policy = Policy(defaults=Rules(critical=True, escalate_to=["lead@example.com"]))
+    thread.world.store.spoken_for.add("apr_1")
+    thread.__post_init__()
+    await thread.start()
+    assert not [m for m in thread.world.store.messages.values() if m[1] == "critical"]

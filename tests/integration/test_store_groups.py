@@ -151,6 +151,7 @@ async def test_lists_show_a_group_once(rows: Rows, desk: GroupDesk) -> None:
     queries = Queries(rows.db, rows.clock)
     shown = await queries.approvals(status=[ApprovalStatus.PENDING], once=True)
     assert {i.approval.id for i in shown.items} == {asked[0].id, alone.id}
+    assert [await rows.store.speaks(a.id) for a in (*asked, alone)] == [True, False, False, True]
     assert next(i.group.pending for i in shown.items if i.group) == 3
     assert len((await queries.approvals(status=[ApprovalStatus.PENDING])).items) == 4
     detail = await queries.incident(asked[1].incident_id)

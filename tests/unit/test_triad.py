@@ -85,6 +85,15 @@ def test_a_failure_is_judged_by_its_own_kind() -> None:
     assert right.answer_relevance > wrong.answer_relevance + 0.3
 
 
+def test_only_a_failed_run_is_judged_as_one() -> None:
+    said = "The council of Norwick voted 31 to 18 to close the old library."
+    of_history = score("Why did the old library of Norwick fail?", [PASSAGE], said)
+    assert of_history.faithfulness == faithfulness(said)
+    assert (
+        score("Why did the job orders_daily fail?", [PASSAGE], said).faithfulness != of_history.faithfulness
+    )
+
+
 def test_scores_are_bounded_whatever_comes() -> None:
     nasty = [
         "\x00\ufeff" * 50,
@@ -144,7 +153,13 @@ def test_a_record_is_read_as_lines() -> None:
         "stars: 4",
     ]
     assert as_lines("{'a': None, 'b': [1, 2]}") == "b: 1\nb: 2"
-    for other in ("{not a record", "plain text", "[" * 100_000, "{" * 100_000):
+    for other in (
+        "{not a record",
+        "plain text",
+        "[" * 100_000,
+        "{" * 100_000,
+        '{"a":' * 980 + "1" + "}" * 980,
+    ):
         assert as_lines(other) == other
 
 

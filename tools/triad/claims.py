@@ -60,9 +60,10 @@ def as_lines(context: str) -> str:
     for parse in (json.loads, ast.literal_eval):
         try:
             record = parse(context)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            if isinstance(record, dict | list):
+                return "\n".join(_lines(record, ()))
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue
-        return "\n".join(_lines(record, ())) if isinstance(record, dict | list) else context
     return context
 
 

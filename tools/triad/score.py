@@ -37,7 +37,9 @@ MAX_CLAIMS = 60
 #: As much of the evidence as stands for what a failure's question asks about.
 HEADLINE = 500
 _FAILURE = re.compile(
-    r"\s*why (?:did|does|has|have|is|was)\b.*\b(?:fail|crash|abort|break|broken|stop)", re.IGNORECASE
+    r"\s*why (?:did|does|has|have|is|was)\b.{0,80}\b(?:runs?|jobs?|tasks?|pipelines?|notebooks?|clusters?|quer(?:y|ies)"
+    r"|workflows?|builds?|streams?)\b.{0,80}\b(?:fail|crash|abort|break|broken|stop)",
+    re.IGNORECASE | re.DOTALL,
 )
 
 

@@ -190,6 +190,16 @@ class Service:
             f"/api/v1/approvals/{approval['id']}/decision", json={"decision": decision, **body}
         )
 
+    def sandbox_run(self, run_id: int) -> dict[str, Any]:
+        """A run as the workspace tells it."""
+        answer = httpx.get(
+            f"{self.sandbox.url}/api/2.2/jobs/runs/get",
+            params={"run_id": run_id},
+            headers=self.bearer(self.sandbox.token),
+        )
+        answer.raise_for_status()
+        return answer.json()
+
     def repairs(self, run_id: int) -> list[dict[str, Any]]:
         """The repairs of a run that took effect, other than by hand."""
         return [a for a in self.control.actions(kind="repair", run_id=run_id) if a["by"] == "api"]

@@ -9,6 +9,7 @@ from core.errors import RunNotFound, WorkspaceRefused
 from core.run import RunFacts, TaskFacts, TaskOutput
 from nodes.context import Context
 from tools.redaction import redact
+from tools.redaction import redact
 
 ERROR_EXCERPT = 400
 
@@ -39,7 +40,7 @@ async def fetch_task(state: FetchTask, runtime: Runtime[Context]) -> dict[str, A
     try:
         raw = await ctx.workspace.task_output(run, task, good_run_id=state.get("good_run_id"))
     except (RunNotFound, WorkspaceRefused) as error:
-        output = TaskOutput(task_key=task.task_key, run_id=task.run_id, missing=[str(error)])
+        output = TaskOutput(task_key=task.task_key, run_id=task.run_id, missing=[redact(str(error)).text])
         await _say_what_is_missing(ctx, state["incident_id"], key, output)
         return {"tasks": {key: output.model_dump(mode="json", exclude_defaults=True)}}
     output, whole = ctx.investigator.redact(raw, task, run)

@@ -51,6 +51,7 @@ async def _examine(settings: Settings) -> list[Finding]:
         ("knowledge", _knowledge),
         ("model", _model),
         ("e-mail", _mail),
+        ("chats", _chats),
         ("webhooks", _webhooks),
     )
     for part, check in checks:
@@ -125,12 +126,31 @@ async def _model(settings: Settings) -> Finding:
 
 
 async def _mail(settings: Settings) -> Finding:
+    if settings.acs_endpoint:
+        from tools.notify import mail_channel
+
+        mail_channel(settings)
+        return Finding(
+            "e-mail", "ok", f"{settings.acs_endpoint} as {settings.acs_sender} (set; nothing was sent)"
+        )
     if not settings.smtp_host:
         return Finding("e-mail", "off", "PITSTOP_SMTP_HOST is not set, so nobody is told anything by mail")
     from tools.notify.email import EmailChannel
 
     await EmailChannel(settings).check()
     return Finding("e-mail", "ok", f"{settings.smtp_host}:{settings.smtp_port} ({settings.smtp_security})")
+
+
+async def _chats(settings: Settings) -> Finding:
+    set_up = [f"teams:{name}" for name in sorted(settings.teams_webhooks)]
+    set_up += [f"apprise:{name}" for name in sorted(settings.apprise_urls)]
+    if settings.slack_bot_token is not None:
+        from tools.notify.slack import SlackChannel
+
+        set_up.insert(0, f"slack (signed in to {await SlackChannel(settings).check()})")
+    if not set_up:
+        return Finding("chats", "off", "none of Slack, Teams and apprise is set up (docs/review.md)")
+    return Finding("chats", "ok", ", ".join(set_up))
 
 
 async def _webhooks(settings: Settings) -> Finding:

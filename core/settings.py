@@ -129,8 +129,9 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = None
     smtp_security: Literal["none", "starttls", "tls"] = "starttls"
     smtp_from: str = "pitstop@localhost"
-    #: Azure Communication Services instead of a mail server: `endpoint=https://...;accesskey=...`.
-    acs_connection_string: SecretStr | None = None
+    # E-mail through Azure Communication Services instead
+    acs_endpoint: str | None = None
+    acs_key: SecretStr | None = None
     acs_sender: str | None = None
 
     # Chats and pagers; the names are those that the policy uses, as in `teams:oncall` (`teams` alone: default)
@@ -177,6 +178,7 @@ class Settings(BaseSettings):
         "embedding_base_url",
         "document_intelligence_endpoint",
         "slack_api_url",
+        "acs_endpoint",
     )
     @classmethod
     def _http(cls, value: str | None) -> str | None:
@@ -198,8 +200,8 @@ class Settings(BaseSettings):
             )
         if bool(self.slack_bot_token) != bool(self.slack_signing_secret):
             raise ValueError("PITSTOP_SLACK_BOT_TOKEN and PITSTOP_SLACK_SIGNING_SECRET must be set together")
-        if self.acs_connection_string and not self.acs_sender:
-            raise ValueError("PITSTOP_ACS_SENDER must be set with PITSTOP_ACS_CONNECTION_STRING")
+        if self.acs_endpoint and not (self.acs_key and self.acs_sender):
+            raise ValueError("PITSTOP_ACS_KEY and PITSTOP_ACS_SENDER must be set with PITSTOP_ACS_ENDPOINT")
         if self.model_api == "azure" and self.model and not self.model_base_url:
             raise ValueError("PITSTOP_MODEL_BASE_URL must be set when PITSTOP_MODEL_API is azure")
         if self.oidc_issuer and not self.oidc_client_id:

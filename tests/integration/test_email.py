@@ -293,7 +293,7 @@ async def test_channels_by_recipient(certificate: Path) -> None:
     async with serving(inbox, "none", certificate) as port:
         channels = Channels(settings(port))
         await channels.send("email:ops@example.com", HELLO)
-        with pytest.raises(ConfigurationError, match="slack"):
+        with pytest.raises(ConfigurationError, match="SLACK"):
             await channels.send("slack:#data", HELLO)
     assert len(inbox.mails) == 1
     with pytest.raises(ConfigurationError, match="PITSTOP_SMTP_HOST"):

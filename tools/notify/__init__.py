@@ -44,7 +44,7 @@ class Changing(Protocol):
 
 def mail_channel(settings: Settings) -> Channel:
     """E-mail: through Azure Communication Services where that is set, else through a mail server."""
-    if settings.acs_connection_string is not None:
+    if settings.acs_endpoint:
         from tools.notify.azure_mail import AzureMailChannel
 
         return AzureMailChannel(settings)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 
 from azure.communication.email.aio import EmailClient
+from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from core.errors import ConfigurationError, DeliveryFailed, DeliveryRefused
@@ -19,27 +21,27 @@ _NAMESPACE = uuid.UUID("5f0f6b52-0a53-4c5e-9b0b-0f3f7b0c7a11")
 
 
 class AzureMailChannel:
-    """Sends through the resource of the settings (`PITSTOP_ACS_CONNECTION_STRING`, `PITSTOP_ACS_SENDER`).
+    """Sends through the resource of the settings (`PITSTOP_ACS_ENDPOINT`, `PITSTOP_ACS_KEY`, `PITSTOP_ACS_SENDER`).
 
     Raises:
-        ConfigurationError: One of them is missing, or the connection string can't be read.
+        ConfigurationError: One of them is missing, or the key can't be read.
     """
 
     def __init__(self, settings: Settings) -> None:
-        if settings.acs_connection_string is None or not settings.acs_sender:
+        if not settings.acs_endpoint or settings.acs_key is None or not settings.acs_sender:
             raise ConfigurationError(
-                "PITSTOP_ACS_CONNECTION_STRING and PITSTOP_ACS_SENDER: Azure e-mail is not configured."
+                "PITSTOP_ACS_ENDPOINT, PITSTOP_ACS_KEY and PITSTOP_ACS_SENDER: Azure e-mail is not configured."
             )
-        self._connection = settings.acs_connection_string
-        self._sender = settings.acs_sender
+        key = settings.acs_key.get_secret_value()
         try:
-            self._client()
+            base64.b64decode(key, validate=True)
         except ValueError:
-            # The error's own words hold the string, which is a secret.
             raise ConfigurationError(
-                "PITSTOP_ACS_CONNECTION_STRING can't be read.",
-                hint="It looks like endpoint=https://NAME.communication.azure.com/;accesskey=KEY.",
+                "PITSTOP_ACS_KEY is not a key of Azure Communication Services.",
+                hint="It is the access key (base64) on the resource's Keys page.",
             ) from None
+        self._endpoint, self._sender = settings.acs_endpoint, settings.acs_sender
+        self._credential = AzureKeyCredential(key)
 
     async def send(self, recipient: str, message: Message) -> None:
         """Hand one message over, and wait until the service says what became of it.
@@ -71,8 +73,9 @@ class AzureMailChannel:
             raise DeliveryRefused(f"Azure e-mail did not send the message: {status or 'no answer'}.")
 
     def _client(self) -> EmailClient:
-        return EmailClient.from_connection_string(
-            self._connection.get_secret_value(),
+        return EmailClient(
+            self._endpoint,
+            self._credential,
             polling_interval=POLL_SECONDS,
             retry_total=0,
             connection_timeout=TIMEOUT_SECONDS,
@@ -84,7 +87,7 @@ def _explained(error: HttpResponseError) -> DeliveryFailed:
     code = error.status_code or 0
     said = str(getattr(error.error, "code", "") or error.reason or "")[:100]
     if code in (401, 403):
-        hint = "Check PITSTOP_ACS_CONNECTION_STRING."
+        hint = "Check PITSTOP_ACS_ENDPOINT and PITSTOP_ACS_KEY."
         return DeliveryFailed(f"Azure e-mail does not let us in ({code}): {said}.", hint=hint)
     if code == 400 or code == 422:
         return DeliveryRefused(

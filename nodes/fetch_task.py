@@ -9,7 +9,6 @@ from core.errors import RunNotFound, WorkspaceRefused
 from core.run import RunFacts, TaskFacts, TaskOutput
 from nodes.context import Context
 from tools.redaction import redact
-from tools.redaction import redact
 
 ERROR_EXCERPT = 400
 

@@ -61,7 +61,7 @@ def _print(report: Report) -> None:
     table = Table(
         "incidents", "built in s", "hybrid recall@5", "graph recall@5", title="Against exact search"
     )
-    for name in ("hybrid p50 ms", "p99", "graph p50 ms", "p99", "exact p50 ms"):
+    for name in ("hybrid p50", "p99", "graph p50", "p99", "exact p50 ms"):
         table.add_column(name, justify="right")
     for row in report.sizes:
         recalls = f"{row.hybrid_recall:.3f}", f"{row.hnsw_recall:.3f}"
@@ -81,7 +81,7 @@ def _print(report: Report) -> None:
         f" {report.questions} really embedded questions a size, with the keys of their failure; embedding one takes"
         f" {report.query_embedding_p50:.0f} ms, which the times leave out. Building leaves out embedding and"
         " redaction. All searches go to Pitstop's own Chroma server."
-        f" In other words: {report.asks} questions by hand; the local diagnosis names the class of"
-        f" {report.class_recognised:.0%} of them.",
+        f" In other words: {report.asks} questions written by hand, to {report.labelled:,} incidents"
+        " and all runbooks; right is a runbook for the class, an incident of the class.",
         highlight=False,
     )

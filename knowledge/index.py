@@ -18,7 +18,7 @@ from core.incident import Similar
 from knowledge.chroma import REBUILD_HINT, Database, OtherEmbeddings
 from knowledge.embeddings import Embedder
 from knowledge.memory import KEY_WEIGHT, IncidentMemory, relevance, standing
-from knowledge.nearest import Candidate, floats, nearest
+from knowledge.nearest import PROVED, Candidate, best, floats, nearest_rows
 from knowledge.pages import BATCH, MAX_TEXT, Pages, best_of_each, where_class
 from knowledge.runbooks import Runbook
 
@@ -27,6 +27,8 @@ RUNBOOKS = "runbooks"
 #: Filled by a rebuild, and then put in the place of the other.
 NEXT = f"{INCIDENTS}.next"
 MAX_QUERY = 2_000
+#: So many sections of runbooks are looked at: more than the best pages have.
+SECTIONS = 60
 #: How many incidents with one fingerprint are counted before "at least" would do.
 MAX_TIMES = 1_000
 
@@ -151,42 +153,31 @@ class Index:
         failure_class = keys.get("failure_class", "")
         pages, incidents = self._synced_pages(), self._database.collection(INCIDENTS)
         with self._database.failures():
-            found = nearest(incidents, vector, _wheres(keys), distinct=("fingerprint", limit))
-            sections = nearest(pages, vector, where_class(failure_class))
-        ranked, fingerprints = self._ranked(found, keys)
-        chosen = _mix(ranked, best_of_each(sections, failure_class), limit)
-        again = {match.id: fingerprints[match.id] for match in chosen if match.id in fingerprints}
-        with self._database.failures():
-            times = {row_id: self._times(incidents, fingerprint) for row_id, fingerprint in again.items()}
+            found = best(
+                incidents,
+                vector,
+                {key: value for key, value in keys.items() if key in KEY_WEIGHT and value},
+                bound=lambda similarity, matched: relevance(similarity, matched, matched),
+                score=lambda candidate: self._score(candidate, keys),
+                same=_same,
+                limit=limit,
+            )
+            sections = nearest_rows(pages, vector, where_class(failure_class), SECTIONS)
+            kept = _distinct(found)
+            chosen = _mix([_shown(*pair) for pair in kept], best_of_each(sections, failure_class), limit)
+            shown = {candidate.id: candidate for _, candidate in kept}
+            times = {
+                match.id: self._times(incidents, fingerprint)
+                for match in chosen
+                if match.kind == "incident" and (fingerprint := shown[match.id].facts["fingerprint"])
+            }
         return [match.model_copy(update={"times": times.get(match.id, 1)}) for match in chosen]
 
-    def _ranked(
-        self, candidates: Iterable[Candidate], keys: Mapping[str, str]
-    ) -> tuple[list[Similar], dict[str, str]]:
-        """Incidents best first, one for each fingerprint (or text); and the fingerprints met more than once, by id."""
-        scored = []
-        for row_id, text, facts, similarity in candidates:
-            score = relevance(similarity, keys, facts) * standing(
-                facts["outcome"] or None, bool(facts["verified"]), facts["finished_at"] or None, self._now()
-            )
-            match = Similar(
-                id=row_id,
-                kind="incident",
-                title=facts["title"],
-                text=text[:MAX_TEXT],
-                score=round(score, 4),
-                outcome=facts["outcome"] or None,
-                action=facts["action"] or None,
-            )
-            scored.append((match, facts["fingerprint"]))
-        scored.sort(key=lambda pair: (-pair[0].score, pair[0].id))
-        best: dict[str, Similar] = {}
-        again: dict[str, str] = {}
-        for match, fingerprint in scored:
-            first = best.setdefault(fingerprint or match.text, match)
-            if first is not match and fingerprint:
-                again[first.id] = fingerprint
-        return list(best.values()), again
+    def _score(self, candidate: Candidate, keys: Mapping[str, str]) -> float:
+        facts = candidate.facts
+        return relevance(candidate.similarity, keys, facts) * standing(
+            facts["outcome"] or None, bool(facts["verified"]), facts["finished_at"] or None, self._now()
+        )
 
     def _times(self, incidents: Any, fingerprint: str) -> int:
         return len(incidents.get(where={"fingerprint": fingerprint}, limit=MAX_TIMES, include=[])["ids"])
@@ -235,7 +226,9 @@ class Index:
             if not documents:
                 continue
             texts, facts = zip(*documents.values(), strict=True)
-            vectors = self._embedder.embed(texts)
+            vectors = self._embedder.embed(
+                [self._redact(memory.meaning()) for memory in batch if memory.id in documents]
+            )
             with self._lock:
                 self._database.lasting(
                     lambda i=list(documents), v=vectors, t=texts, f=facts: self._upsert(name, i, v, t, f)
@@ -275,6 +268,7 @@ class Index:
         return {
             "title": self._redact(memory.title)[:300],
             "fingerprint": memory.fingerprint[:200],
+            PROVED: memory.fingerprint[:200] if memory.verified else "",
             "failure_class": memory.failure_class[:200],
             "category": memory.category,
             "job": self._redact(memory.job)[:300],
@@ -285,17 +279,34 @@ class Index:
         }
 
 
-def _wheres(keys: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The filters that exact keys bring: what failed just so before, the proved ones for themselves too.
+def _same(candidate: Candidate) -> str:
+    """What incidents that say the same have in common; imported ones have no fingerprint."""
+    return str(candidate.facts["fingerprint"] or candidate.text)
 
-    A failure that came a hundred times would else crowd out the one time that it was solved.
-    """
-    wheres: list[dict[str, Any]] = [
-        {key: value} for key, value in keys.items() if key in KEY_WEIGHT and value
-    ]
-    if fingerprint := keys.get("fingerprint"):
-        wheres.append({"$and": [{"fingerprint": fingerprint}, {"verified": True}]})
-    return wheres
+
+def _distinct(found: Iterable[tuple[float, Candidate]]) -> list[tuple[float, Candidate]]:
+    """The best of those with one fingerprint or one text, best first as they came."""
+    seen: set[str] = set()
+    kept = []
+    for score, candidate in found:
+        marks = {str(candidate.facts["fingerprint"]), candidate.text} - {""}
+        if not marks & seen:
+            kept.append((score, candidate))
+        seen |= marks
+    return kept
+
+
+def _shown(score: float, candidate: Candidate) -> Similar:
+    facts = candidate.facts
+    return Similar(
+        id=candidate.id,
+        kind="incident",
+        title=facts["title"],
+        text=candidate.text[:MAX_TEXT],
+        score=round(score, 4),
+        outcome=facts["outcome"] or None,
+        action=facts["action"] or None,
+    )
 
 
 def _mix(incidents: list[Similar], pages: list[Similar], limit: int) -> list[Similar]:

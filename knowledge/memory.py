@@ -17,21 +17,23 @@ if TYPE_CHECKING:
 #: How much an ended incident counts as an example, by its outcome; what was verified counts most.
 OUTCOME_WEIGHT: dict[str, float] = {
     "resolved": 1.0,
-    "resolved_elsewhere": 0.9,
-    "terminated": 0.85,
-    "closed": 0.85,
-    "notified": 0.8,
-    "escalated": 0.75,
-    "taken_over": 0.75,
-    "observed": 0.7,
-    "rejected": 0.6,
+    "resolved_elsewhere": 0.97,
+    "terminated": 0.95,
+    "closed": 0.95,
+    "notified": 0.93,
+    "escalated": 0.9,
+    "taken_over": 0.9,
+    "observed": 0.88,
+    "rejected": 0.8,
 }
-OTHER_OUTCOME_WEIGHT = 0.7
+OTHER_OUTCOME_WEIGHT = 0.88
+#: What was resolved by somebody's word alone.
+UNVERIFIED_WEIGHT = 0.95
 #: Endings from which nothing can be learnt about the failure.
 NOTHING_LEARNT = frozenset({"muted", "refused", "closed"})
 #: Platforms change: an incident counts half of its fading part after this many days, never less than the floor.
 HALF_LIFE_DAYS = 180.0
-AGE_FLOOR = 0.6
+AGE_FLOOR = 0.85
 #: How much of what still lacks to certainty an exact match takes away (noisy-or with the dense similarity).
 KEY_WEIGHT: dict[str, float] = {"fingerprint": 0.7, "failure_class": 0.3, "job": 0.15}
 MAX_CAUSE = 600
@@ -62,8 +64,22 @@ class IncidentMemory(BaseModel):
     #: What a reviewer said, or a post-mortem's lesson.
     note: str = ""
 
+    def meaning(self) -> str:
+        """What is embedded: what failed and why. The job and the ending are found by keys and weights."""
+        named = self.failure_class and self.title.endswith(
+            self.failure_class
+        )  # `job: class`, as we title our own
+        parts = [
+            "" if named else self.title[:200],
+            self.failure_class.replace("_", " "),
+            self.root_cause[:MAX_CAUSE],
+            self.note[:300],
+            self.evidence[:MAX_EVIDENCE],
+        ]
+        return "\n".join(part for part in parts if part)
+
     def text(self) -> str:
-        """What is embedded and shown, bounded to about 2,000 characters."""
+        """What is shown, bounded to about 2,000 characters."""
         parts = [
             self.title[:200],
             f"Class {self.failure_class}." if self.failure_class else "",
@@ -88,7 +104,7 @@ def standing(outcome: str | None, verified: bool, finished_at: str | None, now: 
     """How much a past incident counts, 0..1: the weight of its outcome times its age's."""
     weight = OUTCOME_WEIGHT.get(outcome or "", OTHER_OUTCOME_WEIGHT)
     if outcome == "resolved" and not verified:
-        weight = 0.85
+        weight = UNVERIFIED_WEIGHT
     return weight * (AGE_FLOOR + (1.0 - AGE_FLOOR) * 0.5 ** (_age_days(finished_at, now) / HALF_LIFE_DAYS))
 
 

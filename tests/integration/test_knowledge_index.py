@@ -120,7 +120,8 @@ def test_an_exact_key_is_found_among_many_nearer_texts(open_index: Open) -> None
 
 def test_runbooks_and_incidents_are_both_shown(open_index: Open) -> None:
     index = open_index()
-    index.put([OOM.model_copy(update={"id": f"inc_{n}", "fingerprint": f"f-{n}"}) for n in range(5)])
+    several = [{"id": f"inc_{n}", "fingerprint": f"f-{n}", "note": f"Cluster {n}."} for n in range(5)]
+    index.put(OOM.model_copy(update=changes) for changes in several)
     found = index.search(OOM.evidence, keys={"failure_class": "driver_oom"}, limit=3)
     assert {match.kind for match in found} == {"incident", "runbook"}
     assert len(found) == 3

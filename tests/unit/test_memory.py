@@ -76,3 +76,19 @@ def test_the_text_is_bounded_and_says_how_it_ended() -> None:
     assert "Class driver_oom." in text
     assert "Ended as resolved after RETRY." in text
     assert IncidentMemory(id="i", title="only a title").text() == "only a title"
+
+
+def test_what_is_embedded_is_what_failed_and_why_not_which_job_or_how_it_ended() -> None:
+    memory = IncidentMemory(
+        id="i",
+        title="nightly-sales: driver_oom",
+        root_cause="Too much was collected.",
+        evidence="Java heap space",
+        failure_class="driver_oom",
+        job="nightly-sales",
+        action="RETRY",
+        outcome="resolved",
+    )
+    assert memory.meaning() == "driver oom\nToo much was collected.\nJava heap space"
+    imported = IncidentMemory(id="i", title="Load failed", failure_class="disk_full", note="More disk.")
+    assert imported.meaning() == "Load failed\ndisk full\nMore disk."

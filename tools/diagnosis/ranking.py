@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from core.incident import Category
 from knowledge.catalogue import FailureClass
 from tools.diagnosis.matcher import Hit, Matcher
 from tools.diagnosis.units import Unit
@@ -13,6 +14,9 @@ from tools.diagnosis.units import Unit
 _EXPLAINS_IN_BLOCK = 0.45
 _EXPLAINS = 0.6
 _EXPLAINS_SYMPTOM = 0.3
+#: The same against a symptom of no category ("the called notebook failed").
+_EXPLAINS_EMPTY = 0.2
+_QUIET = ("WARN", "INFO", "DEBUG", "TRACE")
 #: A class recognised by less than this names a kind of exception, and explains no symptom.
 _NAMES_A_CAUSE = 0.5
 #: What each further source that says the same adds to a score.
@@ -79,11 +83,22 @@ def _threshold(candidate: Candidate, other: Candidate) -> float:
     symptom = candidate.failure_class.symptom
     if candidate.failure_class.name in other.failure_class.beats:
         if symptom:
-            return _EXPLAINS_SYMPTOM
+            return _EXPLAINS_EMPTY if _empty(candidate) and _said_aloud(other) else _EXPLAINS_SYMPTOM
         return _EXPLAINS_IN_BLOCK if _share_block(candidate, other) else _EXPLAINS
     if symptom and not other.failure_class.symptom and other.best.proves >= _NAMES_A_CAUSE:
-        return _EXPLAINS
+        return _EXPLAINS_EMPTY if _empty(candidate) and _said_aloud(other) else _EXPLAINS
     return float("inf")
+
+
+def _empty(candidate: Candidate) -> bool:
+    """Whether the class says only that something failed, so that nearly any cause is a better answer."""
+    return candidate.failure_class.symptom and candidate.failure_class.category is Category.UNKNOWN
+
+
+def _said_aloud(candidate: Candidate) -> bool:
+    """Whether the class was met outside warnings and what recovered."""
+    block = candidate.best.unit.block
+    return block is None or not (block.recovered or block.level in _QUIET)
 
 
 def _share_block(one: Candidate, other: Candidate) -> bool:

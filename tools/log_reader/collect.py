@@ -93,8 +93,9 @@ class Collector:
     def feed(self, data: bytes, hits: Hits) -> None:
         """Take the next chunk."""
         if not self._chunks:
-            self._head = data[:HEAD_BYTES]
             hits = _with_headless(data, hits)
+        if len(self._head) < HEAD_BYTES:
+            self._head += data[: HEAD_BYTES - len(self._head)]
         self._parts.append(_Part(data, self._lines + 1, hits))
         self._bytes += len(data)
         self._lines += hits.newlines

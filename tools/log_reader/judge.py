@@ -15,7 +15,7 @@ _SYMPTOM = re.compile(
     r"|disassociated|[Bb]roken pipe|Stream (?:is )?closed|Task failed while writing rows|TASK_WRITE_FAILED|Kernel died|non-zero"
     r"|aborting job|Job aborted|^Killed|^Terminated|Execution halted|BUILD FAIL|Build failed|see run output|Upstream|upstream"
     r"|could not compile|aborting due to|due to \d+ previous error|Lifecycle script|ELIFECYCLE|npm (?:error|ERR!) code|\*\*\* \["
-    r"|^(?:\W*\w+){0,5}\W+(?:failed|aborted|unsuccessful|was not successful|failed with errors?)\W*$|see (?:the )?(?:above|logs?|output)\b"
+    r"|^(?:\W+|\W*(?:\w+\W+){1,5})(?:failed|aborted|unsuccessful|was not successful|failed with errors?)\W*$|see (?:the )?(?:above|logs?|output)\b"
     r"|^(?:\d+|some|several|one or more|at least one)\b[^:]{0,60}\b(?:failed|failures?|errors?)\b|^Process exited|^exit$|^FAILED\b"
     r"|FetchFailed|Connection to \S+ closed|Command failed|command failed|Job failed|has failed|run failed"
 )

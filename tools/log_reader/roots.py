@@ -80,7 +80,9 @@ def _replaced(raised: Raised, outer: Raised, name: str) -> bool:
             and raised.library
             and len(_message(outer)) > len(_message(raised)) + 12
         )
-    if not outer.statement.startswith("raise"):
+    if not outer.statement.startswith("raise") or (
+        outer.library and outer.user_frames and not raised.library
+    ):
         return False
     if not _PROBES.search(name):
         return False

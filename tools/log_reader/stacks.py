@@ -136,11 +136,19 @@ def _java_inside(cursor: Cursor) -> list[Raised]:
     if text is not None and text.startswith("JVM stacktrace"):
         cursor.step()
         text = cursor.peek()
-    if text is None or not JAVA_EXCEPTION.match(text):
-        if text is not None and JAVA_FRAME.match(text):
-            return _read_java_tail(cursor, None)
+    if text is None:
         return []
-    return _read_java(cursor)
+    if JAVA_EXCEPTION.match(text):
+        return _read_java(cursor)
+    if text.startswith(": "):
+        return _read_nameless(cursor, text)
+    return _read_java_tail(cursor, None) if JAVA_FRAME.match(text) else []
+
+
+def _read_nameless(cursor: Cursor, text: str) -> list[Raised]:
+    """A Java exception whose class prints only its message, as those of ABFS do."""
+    nameless = Raised(None, [text.removeprefix(": ")], cursor.at, cursor.at, "java")
+    return [nameless, *_read_java_rest(cursor, nameless), *_read_java_tail(cursor, nameless)]
 
 
 def _read_java(cursor: Cursor) -> list[Raised]:

@@ -14,8 +14,8 @@ from starlette.middleware.sessions import SessionMiddleware
 
 from core.settings import Settings
 from server import problems
+from server.console import fleet, lists, news, oidc, settings_page, sign_in
 from server.console import groups as console_groups
-from server.console import oidc, sign_in
 from server.console import views as console
 from server.console.pages import STATIC
 from server.console.visitors import SignInFirst
@@ -90,8 +90,8 @@ def create_app(
         app.include_router(module.router)
     app.include_router(sign_in.router)
     app.include_router(oidc.router)
-    app.include_router(console.router)
-    app.include_router(console_groups.router)
+    for page in (lists, console, news, console_groups, fleet, settings_page):
+        app.include_router(page.router)
     app.mount("/console/static", CachedFiles(directory=STATIC), name="static")
     if settings.oidc_issuer:
         app.add_middleware(

@@ -15,6 +15,8 @@ from store.events import CHANNEL
 log = structlog.get_logger(__name__)
 
 RECONNECT_SECONDS = 2.0
+#: Watched instead of an incident's id: news of every incident.
+EVERYTHING = ""
 
 
 class News:
@@ -60,5 +62,6 @@ class News:
                 self._tell(notice.payload.rpartition(" ")[2])
 
     def _tell(self, incident_id: str) -> None:
-        for news in self._watchers.get(incident_id, ()):
-            news.set()
+        for name in (incident_id, EVERYTHING):
+            for news in self._watchers.get(name, ()):
+                news.set()

@@ -54,6 +54,7 @@ class Queries:
         status: Collection[Status] = (),
         open_only: bool = False,
         category: Category | None = None,
+        failure_class: str = "",
         job_id: int | None = None,
         run_id: int | None = None,
         text: str = "",
@@ -72,12 +73,14 @@ class Queries:
             conditions.append(IncidentModel.status.not_in([s.value for s in FINISHED]))
         if category is not None:
             conditions.append(IncidentModel.category == category.value)
+        if failure_class:
+            conditions.append(IncidentModel.failure_class == clean_text(failure_class))
         if job_id is not None:
             conditions.append(IncidentModel.job_id == job_id)
         if run_id is not None:
             conditions.append(IncidentModel.run_id == run_id)
         if text.strip():
-            conditions.append(_mentions(text.strip()))
+            conditions.append(mentions(text.strip()))
         if cursor is not None:
             conditions.append(_before(IncidentModel, "opened_at", cursor))
         limit = max(1, min(limit, MAX_LIMIT))
@@ -141,7 +144,7 @@ class Queries:
         if incident_id is not None:
             conditions.append(ApprovalModel.incident_id == incident_id)
         if reviewer is not None:
-            conditions.append(_decidable_by(reviewer))
+            conditions.append(decidable_by(reviewer))
         if once:
             conditions.append(groups.speaks_for_itself())
         if cursor is not None:
@@ -229,7 +232,7 @@ def _before(model: Any, column: str, cursor: str) -> ColumnElement[bool]:
     return tuple_(getattr(model, column), model.id) < tuple_(literal(at), literal(clean_text(row_id)))
 
 
-def _mentions(text: str) -> ColumnElement[bool]:
+def mentions(text: str) -> ColumnElement[bool]:
     """Rows that have `text` in one of the columns a person would search by, without case."""
     columns = (
         IncidentModel.id,
@@ -243,7 +246,7 @@ def _mentions(text: str) -> ColumnElement[bool]:
     return or_(*(column.icontains(clean_text(text), autoescape=True) for column in columns))
 
 
-def _decidable_by(reviewer: Reviewer) -> ColumnElement[bool]:
+def decidable_by(reviewer: Reviewer) -> ColumnElement[bool]:
     """The condition that `store.decisions.may_decide` checks, in SQL."""
     if reviewer.role == "admin":
         return literal(True)

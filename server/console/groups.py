@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from core.errors import InvalidInput, PitstopError
 from core.groups import GroupAnswer
-from server.console.pages import render
+from server.console.pages import frame, render
 from server.console.visitors import Form, Reader, SessionsDep, reviewer, text
 from server.deps import MetricsDep, RuntimeDep
 from server.problems import Problem, ProblemError, from_exception
@@ -26,7 +26,7 @@ async def list_page(
 ) -> Response:
     """All groups, newest first."""
     page = await runtime.groups.listed(cursor=cursor)
-    return render("groups.html", **_frame(visitor, sessions), items=page.items, next=page.next_cursor)
+    return render("groups.html", **frame(visitor, sessions, "groups"), items=page.items, next=page.next_cursor)
 
 
 @router.get("/{group_id}")
@@ -92,14 +92,9 @@ async def _page(
 def _context(visitor: Visitor, sessions: Sessions, group: Group) -> dict[str, Any]:
     going_on = any(decision.phase in ("canary", "released") for decision in group.decisions)
     return {
-        **_frame(visitor, sessions),
+        **frame(visitor, sessions, "groups"),
         "group": group,
         "may_decide": reviewer(visitor).role in ("approver", "admin"),
         "going_on": going_on or group.pending > 0,
         "waiting": [item for item in group.items if item.state == "pending"],
     }
-
-
-def _frame(visitor: Visitor, sessions: Sessions) -> dict[str, Any]:
-    """What every page's frame needs."""
-    return {"caller": reviewer(visitor), "csrf": sessions.csrf(visitor.secret), "show": "groups"}

@@ -10,7 +10,9 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from server.console.visitors import reviewer
 from server.console.words import FILTERS
+from server.sessions import Sessions, Visitor
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
@@ -40,3 +42,15 @@ def _static(name: str) -> str:
 def render(name: str, status: int = 200, **context: Any) -> HTMLResponse:
     """One template as a response; nothing of it is kept by a cache."""
     return HTMLResponse(_environment().get_template(name).render(context), status_code=status)
+
+
+def frame(visitor: Visitor, sessions: Sessions, show: str = "", news: str = "") -> dict[str, Any]:
+    """What every page's frame needs: who is there, which part this is, and what news it wants to hear of.
+
+    Args:
+        visitor: Who is signed in.
+        sessions: Makes the token for the forms.
+        show: The entry of the navigation that is marked.
+        news: An incident's id; without one, news of every incident.
+    """
+    return {"caller": reviewer(visitor), "csrf": sessions.csrf(visitor.secret), "show": show, "news": news}

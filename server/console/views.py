@@ -1,19 +1,17 @@
-"""The console's pages: the list, one incident, and the forms that decide."""
+"""One incident's page, and the forms that decide on it or take care of it."""
 
-from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
 from core.errors import PitstopError
-from core.incident import FINISHED, ApprovalStatus, Category, Status
 from server import story
 from server.attachments import keep_attachment
 from server.console import incident_page
 from server.console.forms import read_decision
-from server.console.pages import render
+from server.console.pages import frame, render
 from server.console.visitors import SIGN_IN, Form, Reader, SessionsDep, reviewer
 from server.deps import MetricsDep, RuntimeDep, at_least
 from server.guards import MAX_ATTACHMENT_BODY
@@ -24,54 +22,6 @@ from server.sessions import Sessions, Visitor
 from wiring.runtime import Runtime
 
 router = APIRouter(prefix="/console", include_in_schema=False)
-
-PAGE = 50
-#: Waiting approvals are counted up to this.
-MANY = 100
-#: What the four lists of the head show.
-SHOWN: dict[str, tuple[str, dict[str, Any]]] = {
-    "waiting": ("Waiting for a decision", {"status": [Status.AWAITING_APPROVAL]}),
-    "open": ("Open incidents", {"open_only": True}),
-    "finished": ("Finished incidents", {"status": sorted(FINISHED)}),
-    "all": ("All incidents", {}),
-}
-
-
-@router.get("")
-async def list_page(
-    request: Request,
-    runtime: RuntimeDep,
-    visitor: Reader,
-    sessions: SessionsDep,
-    show: str = "open",
-    category: str = "",
-    job: Annotated[str, Query(max_length=100)] = "",
-    cursor: str | None = None,
-) -> Response:
-    """Incidents, newest first; asked for by htmx, only its rows."""
-    show = show if show in SHOWN else "open"
-    heading, wanted = SHOWN[show]
-    kind = Category(category) if category in list(Category) else None
-    found = await runtime.queries.incidents(**wanted, category=kind, text=job, cursor=cursor, limit=PAGE)
-    pending = await runtime.queries.approvals(status=[ApprovalStatus.PENDING], limit=MANY)
-    filters = {"show": show, "category": category, "job": job}
-    context = {
-        **_frame(visitor, sessions),
-        "show": show,
-        "heading": heading,
-        "category": category,
-        "categories": list(Category),
-        "job": job,
-        "items": found.items,
-        "waiting": len(pending.items),
-        "many": pending.next_cursor is not None,
-        "next": f"/console?{urlencode({**filters, 'cursor': found.next_cursor})}"
-        if found.next_cursor
-        else "",
-        "live": f"/console?{urlencode({**filters, **({'cursor': cursor} if cursor else {})})}",
-    }
-    return render("_rows.html" if "HX-Request" in request.headers else "list.html", **context)
-
 
 @router.get("/incidents/{incident_id}")
 async def incident(incident_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep) -> Response:
@@ -88,7 +38,7 @@ async def incident_live(
     if view.version == seen:
         return Response(status_code=204)
     changed = not seen.endswith(f".{view.decision_version}")
-    return render("_live.html", **_frame(visitor, sessions), view=view, decision_changed=changed)
+    return render("_live.html", **frame(visitor, sessions, news=incident_id), view=view, decision_changed=changed)
 
 
 @router.get("/incidents/{incident_id}/artifacts/{artifact_id}")
@@ -180,12 +130,7 @@ async def _incident_page(
 ) -> Response:
     view = await _view(runtime, visitor, incident_id)
     status = problem.status if problem else 200
-    return render("incident.html", status, **_frame(visitor, sessions), view=view, problem=problem)
-
-
-def _frame(visitor: Visitor, sessions: Sessions) -> dict[str, Any]:
-    """What every page's frame needs."""
-    return {"caller": reviewer(visitor), "csrf": sessions.csrf(visitor.secret), "show": ""}
+    return render("incident.html", status, **frame(visitor, sessions, news=incident_id), view=view, problem=problem)
 
 
 def explain(request: Request, problem: Problem) -> Response:

@@ -99,6 +99,22 @@ def ago(value: str | datetime | None, now: datetime | None = None) -> str:
     return MISSING
 
 
+def left(value: str | datetime | None, now: datetime | None = None) -> str:
+    """How much time is left until then: "3 h 10 min"; "none" when it is over."""
+    at = _time(value)
+    if at is None:
+        return MISSING
+    seconds = (at - (now or datetime.now(UTC))).total_seconds()
+    return duration(seconds if seconds < 3600 else seconds // 60 * 60) if seconds > 0 else "none"
+
+
+def usd(value: float | None) -> str:
+    """US dollars: cents, and more digits below one."""
+    if value is None:
+        return MISSING
+    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
+
+
 def _time(value: str | datetime | None) -> datetime | None:
     if not value:
         return None
@@ -121,4 +137,6 @@ FILTERS = {
     "size": size,
     "clock": clock,
     "ago": ago,
+    "left": left,
+    "usd": usd,
 }

@@ -42,7 +42,7 @@ async def sign_in(box: Box, url: str, browser: BrowserContext, role: str = "appr
     page.on("pageerror", lambda error: complaints.append(str(error)))
     await page.goto(sign_in_link(box.runtime.settings, "anna@example.com", role, url))
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("heading", name="Open incidents")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Waiting for you")).to_be_visible()
     return Desk(box, url, page, complaints)
 
 
@@ -64,7 +64,7 @@ async def a_pending(desk: Desk, **more: Any) -> Any:
 async def test_from_the_list_to_an_approval(desk: Desk) -> None:
     approval = await a_pending(desk)
     page = desk.page
-    await page.get_by_role("link", name="Waiting").click()
+    await page.get_by_role("link", name="Queue").click()
     await page.get_by_role("link", name="nightly_orders").click()
     await expect(page.get_by_role("heading", level=1, name="nightly_orders")).to_be_visible()
     await expect(page.get_by_text("was killed because it used more memory")).to_be_visible()
@@ -140,10 +140,10 @@ async def test_a_form_that_is_being_filled_in_survives_the_news(desk: Desk) -> N
 
 
 async def test_the_list_follows_what_happens(desk: Desk) -> None:
-    await expect(desk.page.get_by_text("This list is empty.")).to_be_visible()
+    await expect(desk.page.get_by_text("Nothing waits for you.")).to_be_visible()
     await a_pending(desk)
     await expect(desk.page.get_by_role("link", name="nightly_orders")).to_be_visible()
-    await expect(desk.page.get_by_text("One incident waits for a decision.")).to_be_visible()
+    await expect(desk.page.get_by_text("One question waits.")).to_be_visible()
 
 
 async def test_by_keyboard_alone(desk: Desk) -> None:

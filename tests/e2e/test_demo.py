@@ -67,7 +67,7 @@ async def test_the_console_shows_an_incident_and_takes_a_decision(open_folder, b
         page = await browser.new_page()
         await page.goto(api.post("/api/v1/sign-in-links").json()["url"])
         await page.get_by_role("button", name="Sign in").click()
-        await expect(page.get_by_role("heading", name="Open incidents")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Waiting for you")).to_be_visible()
         await picture(page, "incidents")
         memory = next(
             i for i in api.get("/api/v1/incidents").json()["items"] if i["failure_class"] == "executor_oom"

@@ -348,7 +348,7 @@ async def test_lists(box: Box) -> None:
     assert await names("show=finished") == ["done-job"]
     assert await names("show=all") == ["done-job", "waiting-job"]
     assert await names("show=all&category=network") == []
-    assert await names("show=all&job=WAIT") == ["waiting-job"]
+    assert await names("show=all&q=WAIT") == ["waiting-job"]
     rows = await browser.get("/console", headers={"HX-Request": "true"})
     assert "<html" not in rows.text
     assert waiting.incident_id in rows.text

@@ -33,6 +33,8 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+#: Addresses that are secrets themselves: nothing that a page of theirs loads may be told them.
+PRIVATE_ADDRESSES = "/review/"
 MAX_BODY = 256 * 1024
 #: An attachment, and the form around it.
 MAX_ATTACHMENT = 10 * 1024 * 1024
@@ -54,6 +56,8 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if scope["path"].startswith(PRIVATE_ADDRESSES):
+                    headers["Referrer-Policy"] = "no-referrer"
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

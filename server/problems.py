@@ -126,6 +126,9 @@ def from_exception(error: Exception) -> tuple[Problem, dict[str, str]]:
 HANDLED: tuple[type[Exception], ...] = (errors.PitstopError, RequestValidationError, HTTPException)
 
 
+#: What is answered with a page.
+FOR_PEOPLE = ("/console", "/review")
+
 Explain = Callable[[Request, Problem], Response]
 
 
@@ -134,22 +137,23 @@ def install(app: FastAPI, explain: Explain) -> None:
 
     Args:
         app: Whose failures.
-        explain: Makes a page of a problem, for people: what is under `/console` is answered so.
+        explain: Makes a page of a problem, for people: what is under `FOR_PEOPLE` is answered so.
     """
 
     async def expected(request: Request, error: Exception) -> Response:
         problem, headers = from_exception(error)
-        if request.url.path.startswith("/console"):
+        if request.url.path.startswith(FOR_PEOPLE):
             response = explain(request, problem)
             response.headers.update({**headers_for(problem.status), **headers})
             return response
         return respond(problem, headers)
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("server.bug", path=request.url.path, exc_info=error)
+        # The route and not the address: a review link's address is a secret.
+        log.error("server.bug", route=getattr(request.scope.get("route"), "path", ""), exc_info=error)
         detail = "Something broke inside Pitstop; its log has the details."
         problem = Problem(title="Internal error", status=500, detail=detail)
-        response = explain(request, problem) if request.url.path.startswith("/console") else respond(problem)
+        response = explain(request, problem) if request.url.path.startswith(FOR_PEOPLE) else respond(problem)
         response.headers.update(HEADERS)  # this is answered outside of the middleware that sets them
         return response
 

@@ -301,3 +301,13 @@ async def test_a_message_sent_again_carries_the_same_link(mailing: Box, mailbox:
     await Postman(mailing.runtime).deliver()
     assert len(mailbox.messages) == 2
     assert mailing.sql("SELECT count(*) FROM review_links") == [(1,)]
+
+
+async def test_in_bad_weather_the_page_says_so(mailing: Box, mailbox: Mailbox) -> None:
+    await asked(mailing, "anna@example.com")
+    path = link_to(mailbox, "anna@example.com")
+    with mailing.postgres_away():
+        answer = await mailing.client().get(path)
+        assert answer.status_code == 503 and "<h1>" in answer.text
+        assert answer.headers["referrer-policy"] == "no-referrer"
+    assert (await mailing.client().get(path)).status_code == 200

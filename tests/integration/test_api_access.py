@@ -43,6 +43,11 @@ PROTECTED = [
     ("GET", "/api/v1/approvals"),
     ("GET", "/api/v1/approvals/x"),
     ("POST", "/api/v1/approvals/x/decision"),
+    ("POST", "/api/v1/approvals/x/delegate"),
+    ("POST", "/api/v1/approvals/x/extend"),
+    ("GET", "/api/v1/groups"),
+    ("GET", "/api/v1/groups/x"),
+    ("POST", "/api/v1/groups/x/decision"),
     ("POST", "/api/v1/sign-in-links"),
 ]
 

@@ -78,6 +78,10 @@ def test_a_tall_screenshot_is_cut_between_its_lines() -> None:
     assert all(strip[-1].std() == 0 for strip in strips)
 
 
+def test_a_single_line_on_a_wide_picture_is_read(reader: PictureReader) -> None:
+    assert "AssertionError" in reader.read(screenshot("AssertionError", LOOKS["small"])).text
+
+
 def test_no_secret_of_a_screenshot_is_handed_on(reader: PictureReader) -> None:
     text = (
         f"spark.conf.set('fs.token', '{SECRET}')\npassword = Tr0ub4dor-and-3\n{FAILURES['table_not_found']}"

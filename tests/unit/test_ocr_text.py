@@ -62,6 +62,37 @@ def test_prose_and_code_stay_as_they_were_read(words: Vocabulary, line: str) -> 
     assert words.mend([line]) == [line]
 
 
+def test_what_a_window_broke_is_joined(words: Vocabulary) -> None:
+    broken = [
+        'OperationalError: connection to server at "10.1.1.5" failed: FATAL: password authentication fail',
+        'ed for user "etl"',
+        "at the end of the job the rows are counted",
+    ]
+    assert words.mend(broken) == [broken[0] + broken[1], broken[2]]
+    prose = [
+        "The table or view that the job of the accountants reads was not found in the",
+        "catalog of today",
+    ]
+    assert words.mend(prose) == [" ".join(prose)]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "2026-01-31 08:00:00 INFO next",
+        "    indented()",
+        "Caused by: java.io.IOException: x",
+        "org.apache.spark.SparkException: Job aborted",
+        "java.lang.IllegalStateException: x",
+        "KeyError: 'day'",
+        "\tat java.lang.Thread.run(Thread.java:840)",
+    ],
+)
+def test_what_begins_anew_is_not_joined(words: Vocabulary, after: str) -> None:
+    longest = "File /databricks/python/lib/python3.11/site-packages/requests/adapters.py:742, in send(self"
+    assert len(words.mend([longest, after])) == 2
+
+
 @pytest.mark.parametrize(
     ("line", "secret"),
     [

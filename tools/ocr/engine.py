@@ -16,6 +16,8 @@ _STRIP = 1400
 _MARGIN = 300
 _MAX_STRIPS = 12
 _LONGEST_SIDE = 2600
+#: So many times as wide as it is high a strip may be.
+_WIDEST = 6
 #: Pieces that the engine is less sure of than this are left out.
 _SURE = 0.5
 
@@ -70,10 +72,15 @@ def strips_of(picture: Image) -> list[Any]:
     import numpy
 
     pixels = numpy.asarray(picture)[:, :, ::-1]
+    # The engine takes a picture that is very wide for a single line; room below makes it look for lines.
+    short = pixels.shape[1] // _WIDEST - pixels.shape[0]
+    if short > 0:
+        pixels = numpy.pad(pixels, ((0, short), (0, 0), (0, 0)), mode="edge")
     strips, top = [], 0
     while pixels.shape[0] - top > _STRIP + _MARGIN:
         window = pixels[top + _STRIP - _MARGIN : top + _STRIP].astype("float32").mean(axis=2)
-        cut = top + _STRIP - _MARGIN + int(window.std(axis=1).argmin())
+        ink = window.std(axis=1)
+        cut = top + _STRIP - _MARGIN + int((ink[1:] + ink[:-1]).argmin()) + 1
         strips.append(numpy.ascontiguousarray(pixels[top:cut]))
         top = cut
     return [*strips, numpy.ascontiguousarray(pixels[top:])]

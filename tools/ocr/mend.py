@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from knowledge.catalogue import Catalogue
+from tools.ocr.wrapped import unwrapped
 
 _ALIKE = str.maketrans(
     {"o": "0", "q": "0", "l": "1", "i": "1", "|": "1", "!": "1", "j": "1", "s": "5", "$": "5", "b": "8"}
@@ -29,6 +30,7 @@ _MARKS = (
     "Driver stacktrace:",
     "Exception in thread",
 )
+_WORD = re.compile(r"[A-Za-z]{3,}")
 _ATOM = re.compile(r"[\w|!$]+")
 _BETWEEN = re.compile(r"[ _.-]{0,2}")
 _LONGEST_WINDOW = 9
@@ -52,7 +54,8 @@ _MISREAD_CAUSE = re.compile(r"^\W{0,2}Caused\s?by\s?[:;]\s*")
 class Vocabulary:
     """The names that a catalogue recognises failures by. Made once, used in any thread."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], words: Iterable[str] = ()) -> None:
+        self._words = frozenset(words)
         self._names = sorted({name for name in names if len(fold(name)) >= _SHORTEST})
 
     @classmethod
@@ -65,11 +68,16 @@ class Vocabulary:
                 names.update(part for name in rule.condition for part in name.split(".") if "*" not in part)
                 names.update(name for name in rule.event if "*" not in name)
         names.update(n for n, v in vars(builtins).items() if isinstance(v, type) and n.endswith("Error"))
-        return cls(name for name in names if _CAMEL.fullmatch(name) or _CAPITALS.fullmatch(name))
+        texts = (
+            text for found in catalogue.classes.values() for rule in found.recognise for text in rule.text
+        )
+        words = {word.lower() for text in texts for word in _WORD.findall(text)}
+        return cls((name for name in names if _CAMEL.fullmatch(name) or _CAPITALS.fullmatch(name)), words)
 
     def mend(self, lines: Iterable[str]) -> list[str]:
-        """The lines with known names and marks as they are written; there are as many lines as before."""
-        return [self._mend_line(_shape(unicodedata.normalize("NFKC", line))) for line in lines]
+        """The lines with known names and marks as they are written, and those joined that a window broke."""
+        lines = unwrapped([unicodedata.normalize("NFKC", line) for line in lines], self._words)
+        return [self._mend_line(_shape(line)) for line in lines]
 
     def meant(self, read: str) -> str | None:
         """The known name that `read` (an atom, or several with gaps between) is a misreading of."""

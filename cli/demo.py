@@ -21,6 +21,8 @@ AT_ONCE = 8
 PATIENCE_SECONDS = 240.0
 #: What waits for a person when the console is kept up: one of each kind, the easiest first.
 WAITING = 8
+#: The outage of `--outage`: enough to see one question for many, ended while the person reads it.
+OUTAGE, OUTAGE_JOBS, OUTAGE_RUNS, OUTAGE_SECONDS = "storage_endpoint", 12, 40, 90
 
 
 def demo(
@@ -28,6 +30,12 @@ def demo(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Play only this scenario (repeatable).")
     ] = None,
+    outage: Annotated[
+        bool,
+        typer.Option(
+            "--outage", help="Instead: one storage account is away, and 40 runs of 12 jobs fail by it."
+        ),
+    ] = False,
     port: Annotated[int, typer.Option(help="The console's port; another when it is taken.")] = 8080,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --script: print the results as JSON.")
@@ -46,7 +54,9 @@ def demo(
     with stage(settings, clock_speed=SCRIPT_CLOCK if script else CONSOLE_CLOCK, port=port) as parts:
         console.print(f"Ready after {time.monotonic() - began:.1f} s at {parts.url}")
         good = (
-            _script(parts, console, only or [], as_json) if script else _keep_up(parts, console, only or [])
+            _script(parts, console, only or [], as_json)
+            if script
+            else _keep_up(parts, console, only or [], outage=outage)
         )
     raise typer.Exit(0 if good else 1)
 
@@ -89,12 +99,14 @@ def _table(console: Console, results: list[Played]) -> None:
     console.print(table)
 
 
-def _keep_up(parts: Stage, console: Console, only: list[str]) -> bool:
+def _keep_up(parts: Stage, console: Console, only: list[str], *, outage: bool) -> bool:
     """Let some jobs fail, and wait for the person until Ctrl-C."""
     import httpx
 
     headers = {"authorization": f"Bearer {parts.token}"}
-    for scenario in _chosen(parts, only)[: WAITING if not only else None]:
+    if outage:
+        parts.sandbox.begin_outage(OUTAGE, jobs=OUTAGE_JOBS, runs=OUTAGE_RUNS)
+    for scenario in [] if outage else _chosen(parts, only)[: WAITING if not only else None]:
         parts.sandbox.start(scenario["name"])
     link = httpx.post(f"{parts.url}/api/v1/sign-in-links", headers=headers, timeout=30).json()["url"]
     console.print(f"\n[bold]Sign in:[/] {link}\n")
@@ -109,8 +121,17 @@ def _keep_up(parts: Stage, console: Console, only: list[str]) -> bool:
     console.print(
         f"  4. From the terminal: PITSTOP_PUBLIC_URL={parts.url} PITSTOP_TOKEN={parts.token} pitstop incidents"
     )
+    if outage:
+        console.print(
+            f"  5. Under Groups, one decision answers for {OUTAGE_RUNS} runs. The outage ends after {OUTAGE_SECONDS} s: "
+            "approve before that, and the one that goes first fails again."
+        )
     console.print("\nCtrl-C ends it, and everything it started.")
     try:
+        if outage:
+            time.sleep(OUTAGE_SECONDS)
+            parts.sandbox.end_outage(OUTAGE)
+            console.print("The storage account is back.")
         while True:
             time.sleep(1)
     except KeyboardInterrupt:

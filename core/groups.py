@@ -100,6 +100,7 @@ class GroupAnswer(BaseModel):
     comment: str = Field(default="", max_length=4000)
     then: Literal["nothing", "terminate", "take_over"] = "nothing"
     excepted: list[str] = Field(default_factory=list, max_length=1000)
+    useful: bool | None = None
 
 
 def cause_of(diagnosis: Diagnosis, run: RunFacts, settings: Mapping[str, Any] | None = None) -> Cause | None:

@@ -116,7 +116,9 @@ class GroupDesk:
             waiting = await groups.pending(session, group_id, at)
             if not await self._stands(session, row, waiting, answer, reviewer):
                 chosen, excepted = _chosen(waiting, answer)
-                decision = Decision(kind=answer.kind, comment=answer.comment, then=answer.then)
+                decision = Decision(
+                    kind=answer.kind, comment=answer.comment, then=answer.then, useful=answer.useful
+                )
                 for member, _ in chosen:
                     locked, _claimed = await approvals.lock(session, member.approval_id)
                     bound = decision.model_copy(update={"payload_sha256": locked.payload_sha256})

@@ -30,6 +30,7 @@ from wiring.holding import holding
 log = structlog.get_logger(__name__)
 
 RECURSION_LIMIT = 200
+Graph = CompiledStateGraph[Any, Any, Any, Any]
 
 
 class MakeContext(Protocol):
@@ -77,9 +78,10 @@ class Advancer:
         self._pace = pace
         self._clock = clock
         self._holder = holder
-        self._slots: asyncio.Queue[BaseCheckpointSaver] = asyncio.Queue()
+        # Compiled once: that takes milliseconds, and an incident is looked at often. Each run gets its context.
+        self._slots: asyncio.Queue[Graph] = asyncio.Queue()
         for saver in savers:
-            self._slots.put_nowait(saver)
+            self._slots.put_nowait(build(checkpointer=saver))
 
     async def __call__(self, incident_id: str) -> None:
         """Advance one incident.
@@ -88,7 +90,7 @@ class Advancer:
             LeaseLost: Another worker has it; nothing was done.
             WorkspaceUnavailable, StoreUnavailable: Weather; call again later.
         """
-        saver = await self._slots.get()
+        graph = await self._slots.get()
         try:
             async with holding(
                 self._leases,
@@ -97,17 +99,16 @@ class Advancer:
                 seconds=self._pace.lease,
                 heartbeat=self._pace.heartbeat,
             ) as lease:
-                await self._advance(incident_id, saver, self._store.under(lease))
+                await self._advance(incident_id, graph, self._store.under(lease))
         finally:
-            self._slots.put_nowait(saver)
+            self._slots.put_nowait(graph)
 
-    async def _advance(self, incident_id: str, saver: BaseCheckpointSaver, store: Store) -> None:
+    async def _advance(self, incident_id: str, graph: Graph, store: Store) -> None:
         ctx = self._make_context(store)
         row = await store.incident(incident_id)
         if row.status in FINISHED:
             return
         thread_id = row.thread_id or incident_id
-        graph = build(ctx, saver)
         config: Any = {
             "configurable": {"thread_id": thread_id},
             "recursion_limit": RECURSION_LIMIT,
@@ -134,7 +135,7 @@ class Advancer:
 
     async def _step(
         self,
-        graph: CompiledStateGraph,
+        graph: Graph,
         config: Any,
         snapshot: StateSnapshot,
         ctx: Context,
@@ -145,15 +146,15 @@ class Advancer:
         if not snapshot.values and not snapshot.next:
             row = await ctx.store.incident(incident_id)
             start = {"incident_id": incident_id, "run_id": row.run_id}
-            await graph.ainvoke(start, config, durability="sync")
+            await graph.ainvoke(start, config, context=ctx, durability="sync")
         elif snapshot.interrupts:
             pending = snapshot.interrupts[0]
             if not await self._due(pending, snapshot, ctx, store, incident_id):
                 return False
             resume = Command(resume={pending.id: {"wake": True}})
-            await graph.ainvoke(resume, config, durability="sync")
+            await graph.ainvoke(resume, config, context=ctx, durability="sync")
         elif snapshot.next:
-            await graph.ainvoke(None, config, durability="sync")
+            await graph.ainvoke(None, config, context=ctx, durability="sync")
         else:
             await _look_after(ctx, incident_id)
             return False

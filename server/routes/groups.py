@@ -2,13 +2,14 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import Conflict
 from core.groups import GroupAnswer
 from core.incident import DecisionKind, Reviewer
 from server.deps import MetricsDep, RuntimeDep, Viewer
+from server.idempotency import OnceDep
 from server.problems import ProblemError, documented
 from store.group_views import Group, GroupSummary
 from store.views import Page
@@ -39,6 +40,7 @@ class GroupDecisionIn(BaseModel):
     then: Literal["nothing", "terminate", "take_over"] = Field(
         default="nothing", description="With `reject`: stop the runs, or take the incidents over by hand."
     )
+    useful: bool | None = Field(default=None, description="Whether the analysis was of use.")
 
     def answer(self) -> GroupAnswer:
         """The same as the store takes it."""
@@ -49,6 +51,7 @@ class GroupDecisionIn(BaseModel):
                 "comment": self.comment,
                 "then": self.then,
                 "excepted": self.excepted,
+                "useful": self.useful,
             }
         )
 
@@ -73,14 +76,28 @@ async def get_group(group_id: str, runtime: RuntimeDep, caller: Viewer) -> Group
     return await runtime.groups.get(group_id)
 
 
-@router.post("/{group_id}/decision", responses=documented(401, 403, 404, 409, 410, 422, 503))
+@router.post(
+    "/{group_id}/decision",
+    response_model=Group,
+    responses=documented(401, 403, 404, 409, 410, 422, 503),
+)
 async def decide(
-    group_id: str, body: GroupDecisionIn, runtime: RuntimeDep, caller: Viewer, metrics: MetricsDep
-) -> Group:
+    group_id: str,
+    body: GroupDecisionIn,
+    runtime: RuntimeDep,
+    caller: Viewer,
+    metrics: MetricsDep,
+    once: OnceDep,
+    response: Response,
+) -> BaseModel | Response:
     """Decide on all members that wait, or on none. The same decision again is the first one."""
-    group = await record_group_decision(runtime, group_id, body.answer(), caller)
-    metrics.decisions.labels(body.decision, caller.channel).inc()
-    return group
+
+    async def work() -> Group:
+        group = await record_group_decision(runtime, group_id, body.answer(), caller)
+        metrics.decisions.labels(body.decision, caller.channel).inc()
+        return group
+
+    return await once.answer(work, response)
 
 
 async def record_group_decision(

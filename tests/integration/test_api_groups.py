@@ -57,11 +57,14 @@ async def test_a_group_is_listed_told_and_decided(box: Box) -> None:
         "sha256": group["sha256"],
         "except": [asked[2].incident_id],
         "comment": "go",
+        "useful": True,
     }
     answer = await anna.post(path(group_id), json=body)
     assert answer.status_code == 200
     assert answer.json()["counts"] == {"acting": 1, "waiting": 1, "pending": 1}
     assert (await anna.post(path(group_id), json=body)).json() == answer.json(), "the same again"
+    rated = box.sql("SELECT DISTINCT useful FROM approvals WHERE status = 'approved'")
+    assert rated == [(True,)]
     told = (await anna.get(f"/api/v1/incidents/{asked[0].incident_id}")).json()
     assert told["group"] == {"id": group_id, "pending": 1}
     assert (told["approvals"][-1]["channel"], told["approvals"][-1]["comment"]) == ("api", "go")

@@ -213,3 +213,7 @@ def test_a_java_exception_that_prints_no_class_is_the_root_of_its_py4j_error() -
         "\tat org.apache.hadoop.fs.azurebfs.services.AbfsRestOperation.execute(AbfsRestOperation.java:213)\n"
     )
     assert "AccountIsDisabled" in first(log).message
+
+
+def test_a_very_long_line_keeps_its_end() -> None:
+    assert "price is not defined" in first("k=v, " * 30_000 + "NameError: name price is not defined").message

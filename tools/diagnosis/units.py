@@ -28,6 +28,10 @@ _SHORT, _SHORT_WEIGHT = 8, 0.55
 _LAST_WORDS = 0.3
 #: An exception's class and message in one line, whatever the class is called.
 _NAMED = re.compile(r"^((?:[A-Za-z_][\w$]*\.)+[A-Z][\w$]*): ?(.*)")
+#: Hadoop's envelope for an exception that the other side threw.
+_REMOTE = re.compile(
+    r"^(?:org\.apache\.hadoop\.ipc\.)?RemoteException\((?P<name>[\w.$]+)\): ?(?P<message>.*)", re.DOTALL
+)
 #: Messages that say that something failed and nothing else.
 _EMPTY = re.compile(
     r"^\W*(?:Workload failed, see run output for details|Task \S+ failed(?: with message)?|Run failed|Workload failed"
@@ -242,6 +246,8 @@ def _block_units(block: Block, task_key: str) -> Iterable[Unit]:
 def _plain_unit(block: Block, task_key: str) -> Unit:
     """A block without a chain: its exception and message when it has one, else its text."""
     exception, message = block.exception or "", block.message or block.text
+    if remote := _REMOTE.match(block.text):
+        exception, message = remote["name"], remote["message"]
     if not exception and (named := _NAMED.match(message)):
         exception, message = named[1], message[named.start(2) :]
     text = f"{exception}: {message}" if exception else message

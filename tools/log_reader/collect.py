@@ -18,6 +18,7 @@ AFTER_BYTES = 48 << 10
 BEFORE_BYTES = 2 << 10
 HEAD_BYTES = 16 << 10
 TAIL_BYTES = 96 << 10
+LONG_LINE = 16 << 10
 _RECENT = 256
 _FIRST_PER_SIGNAL = 2
 _LAST_PER_SIGNAL = 4
@@ -172,8 +173,7 @@ class Collector:
 
 def _cut(place: Place, before: bytes, data: bytes, following: bytes) -> None:
     """Give a place its window, which begins with a whole line."""
-    end = place.offset + AFTER_BYTES
-    after = data[place.offset : end] + (following[: end - len(data)] if end > len(data) else b"")
+    after = _after(place.offset, data, following)
     start = place.offset - BEFORE_BYTES
     lead = data[max(0, start) : place.offset]
     if start < 0:
@@ -182,6 +182,19 @@ def _cut(place: Place, before: bytes, data: bytes, following: bytes) -> None:
         lead = lead[lead.find(b"\n") + 1 :]
     place.window = lead + after
     place.at = len(lead)
+
+
+def _after(offset: int, data: bytes, following: bytes) -> bytes:
+    """What follows from `offset` on; of a very long line only its two ends, since messages put their point last."""
+    line_end = data.find(b"\n", offset)
+    line_end = len(data) if line_end < 0 else line_end
+    if line_end - offset > LONG_LINE:
+        half = LONG_LINE // 2
+        return b"".join(
+            (data[offset : offset + half], b" [...] ", data[line_end - half : line_end + AFTER_BYTES])
+        )
+    end = offset + AFTER_BYTES
+    return data[offset:end] + (following[: end - len(data)] if end > len(data) else b"")
 
 
 def _interesting(hits: Hits, most: int) -> Sequence[int]:

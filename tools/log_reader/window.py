@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tools.log_reader.collect import Place
 from tools.log_reader.text import decode
 
-MAX_LINE_CHARS = 16_000
+MAX_LINE_CHARS = 8_000
 #: What a container, a scheduler or a CI system writes before every line of a program's output.
 _DRESS = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}(?:Z|[+-]\d\d:\d\d) (?:stderr |stdout )?(?:[FP] )?"

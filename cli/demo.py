@@ -110,6 +110,21 @@ def _keep_up(parts: Stage, console: Console, only: list[str], *, outage: bool) -
         parts.sandbox.start(scenario["name"])
     link = httpx.post(f"{parts.url}/api/v1/sign-in-links", headers=headers, timeout=30).json()["url"]
     console.print(f"\n[bold]Sign in:[/] {link}\n")
+    _say_what_to_try(parts, console, outage=outage)
+    console.print("\nCtrl-C ends it, and everything it started.")
+    try:
+        if outage:
+            time.sleep(OUTAGE_SECONDS)
+            parts.sandbox.end_outage(OUTAGE)
+            console.print("The storage account is back.")
+        while True:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        console.print("Stopping ...")
+    return True
+
+
+def _say_what_to_try(parts: Stage, console: Console, *, outage: bool) -> None:
     console.print("What to try:")
     console.print("  1. Open an incident that waits for you; read the cause and the lines that prove it.")
     console.print(
@@ -126,17 +141,6 @@ def _keep_up(parts: Stage, console: Console, only: list[str], *, outage: bool) -
             f"  5. Under Groups, one decision answers for {OUTAGE_RUNS} runs. The outage ends after {OUTAGE_SECONDS} s: "
             "approve before that, and the one that goes first fails again."
         )
-    console.print("\nCtrl-C ends it, and everything it started.")
-    try:
-        if outage:
-            time.sleep(OUTAGE_SECONDS)
-            parts.sandbox.end_outage(OUTAGE)
-            console.print("The storage account is back.")
-        while True:
-            time.sleep(1)
-    except KeyboardInterrupt:
-        console.print("Stopping ...")
-    return True
 
 
 def _chosen(parts: Stage, only: list[str]) -> list[dict[str, Any]]:

@@ -156,13 +156,14 @@ def obeys(request: Json) -> Json:
 @pytest.fixture(scope="module")
 def workspace() -> Any:
     """The attacks' jobs and, beside them, the same stories without an attack."""
-    folder = Path(tempfile.mkdtemp(prefix="pitstop-orders-"))
-    for story in ERRORS:
-        _job(f"plain_{story}", story, None).write(folder)
-    for number, attack in enumerate(ATTACKS):
-        _job(f"attack{number}", attack.story, attack).write(folder)
-    with running_sandbox(clock_speed=500, scenarios=folder) as process:
-        yield process
+    with tempfile.TemporaryDirectory(prefix="pitstop-orders-") as name:
+        folder = Path(name)
+        for story in ERRORS:
+            _job(f"plain_{story}", story, None).write(folder)
+        for number, attack in enumerate(ATTACKS):
+            _job(f"attack{number}", attack.story, attack).write(folder)
+        with running_sandbox(clock_speed=500, scenarios=folder) as process:
+            yield process
 
 
 @pytest.fixture(scope="module")

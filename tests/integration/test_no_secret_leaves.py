@@ -7,6 +7,7 @@ import html
 import json
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,7 @@ def stage(postgres_url: str) -> Iterator[Stage]:
             service.close()
             sandbox.stop()
             mailbox.stop()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _play(stage: Stage, deal: _Deal, names: list[str]) -> None:

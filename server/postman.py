@@ -11,10 +11,12 @@ import structlog
 from core.errors import ConfigurationError, DeliveryFailed, DeliveryRefused
 from core.incident import Approval, ApprovalStatus
 from core.policy import QuietHours
+from core.recipients import person
 from server import letters
 from store import views
 from store.group_views import GroupSummary
 from store.notices import SETTLED
+from store.people import listed
 from tools.feedback import Feedback
 from tools.notify import ASKING, Channels, Receipt
 from wiring.runtime import Runtime
@@ -108,8 +110,8 @@ class Postman:
             await outbox.sent(message.id)
             return
         rules = runtime.policy.rules_for(incident.job_name, incident.tags, incident.failure_class)
-        if group is not None or not rules.tell_decision:
-            await outbox.dropped(message.id, "The policy does not tell decisions.")
+        if approval is None or not rules.tell_decision or not _is_news(approval, message.recipient):
+            await outbox.dropped(message.id, "There is nothing to tell.")
         elif until := self._quiet_until(message, incident):
             await outbox.postpone(message.id, until)
         else:
@@ -161,6 +163,12 @@ class Postman:
             await self._runtime.store.add_event(
                 message.incident_id, "message_failed", facts, key=f"message_failed/{message.id}"
             )
+
+
+def _is_news(approval: Approval, recipient: str) -> bool:
+    """Whether how it ended is worth another message: not to whoever decided, and not when it is asked anew."""
+    decided_it = bool(approval.decided_by) and listed(person(recipient) or "", [approval.decided_by])
+    return approval.status is not ApprovalStatus.SUPERSEDED and not decided_it
 
 
 def quiet_until(quiet: QuietHours, now: datetime) -> datetime | None:

@@ -187,13 +187,16 @@ async def test_who_was_asked_by_mail_is_told_where_the_policy_wants_it(
 ) -> None:
     runtime, _, _ = timed
     approval = await ask(
-        runtime.store, await tell(runtime.store, a_run(job_name=job)), notify=["anna@example.com"]
+        runtime.store,
+        await tell(runtime.store, a_run(job_name=job)),
+        notify=["anna@example.com", "carl@example.com"],
     )
     await Postman(runtime).deliver()
     await runtime.store.decide(approval.id, Decision(kind=DecisionKind.REJECT, comment="not at night"), ANNA)
     await Postman(runtime).deliver()
-    texts = [m.get_body(("plain",)).get_content() for m in mailbox.messages[1:]]  # type: ignore[union-attr]
-    assert len(texts) == told
+    later = mailbox.messages[2:]
+    assert [str(m["To"]) for m in later] == ["carl@example.com"] * told  # Anna knows
+    texts = [m.get_body(("plain",)).get_content() for m in later]  # type: ignore[union-attr]
     if told:
         assert "anna@example.com rejected this through console" in texts[0] and "not at night" in texts[0]
 

@@ -120,7 +120,7 @@ class Engine:
     def _sure(self, best: Candidate | None, others: Sequence[Candidate]) -> float:
         if best is None:
             return _UNKNOWN_CONFIDENCE
-        return confidence.probability(confidence.features(best, others))
+        return confidence.calibrated(confidence.probability(confidence.features(best, others)))
 
     def _finished(
         self,

@@ -26,7 +26,9 @@ async def list_page(
 ) -> Response:
     """All groups, newest first."""
     page = await runtime.groups.listed(cursor=cursor)
-    return render("groups.html", **frame(visitor, sessions, "groups"), items=page.items, next=page.next_cursor)
+    return render(
+        "groups.html", **frame(visitor, sessions, "groups"), items=page.items, next=page.next_cursor
+    )
 
 
 @router.get("/{group_id}")

@@ -8,11 +8,13 @@ from typing import Any
 
 from core.actions import Proposal
 from core.incident import FINISHED, Approval, ApprovalStatus, Prediction, Similar
-from server.console import proposals
+from server.console import proposals, run_plot, stakes, task_graph
+from server.console.support import Support, support
+from server.console.surroundings import Excerpt
 from server.console.words import deed
 from server.story import ArtifactOut, EventOut, Incident
+from wiring.position import NODES, Position
 
-MAX_LINES = 60
 #: Endings of keys that say nothing to a person.
 HIDDEN = ("sha256", "approval_id", "claim_id", "artifact_id")
 MAX_TASKS_SHOWN = 40
@@ -34,6 +36,10 @@ class View:
     changes: list[proposals.Change] = field(default_factory=list)
     fields: list[proposals.Field] = field(default_factory=list)
     patch: list[tuple[str, str]] = field(default_factory=list)
+    stakes: list[tuple[str, str]] = field(default_factory=list)
+    excerpts: list[Excerpt] = field(default_factory=list)
+    supports: list[Support] = field(default_factory=list)
+    position: Position | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.story, name)
@@ -45,17 +51,13 @@ class View:
 
     @property
     def version(self) -> str:
-        """Changes with anything that the page shows, so that an unchanged page is not sent again."""
-        newest = self.story.events[-1].id if self.story.events else 0
-        text = f"{self.story.updated_at}/{newest}/{len(self.story.artifacts)}"
-        return f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.{self.decision_version}"
+        """Changes with anything that the page shows."""
+        return version(self.story)
 
     @property
     def decision_version(self) -> str:
-        """Changes with the proposal or its status only: a form that is being filled in stays."""
-        shown = self.approval
-        text = f"{shown.id}/{shown.status}" if shown else f"{self.story.proposal}"
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """Changes with the proposal or its status only."""
+        return decision_version(self.story)
 
     @property
     def root_cause(self) -> str:
@@ -88,11 +90,6 @@ class View:
         return self.story.run.get("duration_seconds")
 
     @property
-    def evidence(self) -> list[dict[str, Any]]:
-        """Line ranges with each line's own number."""
-        return [{**e, "numbered": _numbered(e)} for e in self.story.evidence]
-
-    @property
     def triad(self) -> list[tuple[str, float]]:
         """The three scores with readable names."""
         return [(name.replace("_", " ").capitalize(), value) for name, value in self.story.triad.items()]
@@ -100,7 +97,8 @@ class View:
     @property
     def tasks(self) -> list[dict[str, Any]]:
         """Failed tasks first, the root failures marked."""
-        return _tasks(self.story)
+        rows = sorted(_tasks(self.story), key=lambda row: (not row["root"], row["state"] not in BAD))
+        return rows[:MAX_TASKS_SHOWN]
 
     @property
     def tasks_summary(self) -> str:
@@ -121,26 +119,20 @@ class View:
         return Prediction.model_validate(found) if found else None
 
     @property
-    def history(self) -> list[dict[str, Any]]:
-        """The job's last runs, oldest first, each with the height (px of 40) of its bar."""
-        runs = list(reversed(self.story.history))
-        longest = max((r.get("duration_seconds") or 0 for r in runs), default=0) or 1
-        return [
-            {
-                "run_id": r.get("run_id"),
-                "state": r.get("result_state") or "running",
-                "seconds": r.get("duration_seconds"),
-                "repaired": r.get("repaired", False),
-                "height": round(8 + 32 * (r.get("duration_seconds") or 0) / longest),
-            }
-            for r in runs
-        ]
+    def runs(self) -> run_plot.RunPlot | None:
+        """The job's last runs, to be drawn."""
+        return run_plot.plot(self.story.history, self.story.run)
 
     @property
-    def history_summary(self) -> str:
-        """How many of them were good."""
-        good = sum(1 for r in self.story.history if r.get("result_state") == "SUCCESS")
-        return f"{good} of {len(self.story.history)} good"
+    def drawing(self) -> task_graph.Drawing | None:
+        """The run's tasks, to be drawn."""
+        return task_graph.draw(_tasks(self.story))
+
+    @property
+    def steps(self) -> list[tuple[str, bool]]:
+        """The graph's nodes in order, each with whether the thread stands there."""
+        at = self.position.at if self.position else []
+        return [(node, node in at) for node in NODES]
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -153,9 +145,31 @@ class View:
         return self.story.artifacts
 
 
-def build(story: Incident, *, may_decide: bool, triad_threshold: float) -> View:
+def version(story: Incident) -> str:
+    """Changes with anything that the page shows, so that an unchanged page is not sent again."""
+    newest = story.events[-1].id if story.events else 0
+    text = f"{story.updated_at}/{newest}/{len(story.artifacts)}/{story.group}"
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.{decision_version(story)}"
+
+
+def decision_version(story: Incident) -> str:
+    """Changes with the proposal or its status only: a form that is being filled in stays."""
+    shown = story.approvals[-1] if story.approvals else None
+    text = f"{shown.id}/{shown.status}" if shown else f"{story.proposal}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def build(
+    story: Incident,
+    *,
+    may_decide: bool,
+    triad_threshold: float,
+    excerpts: list[Excerpt] | None = None,
+    position: Position | None = None,
+) -> View:
     """The page of one incident."""
-    view = View(story=story, may_decide=may_decide, triad_threshold=triad_threshold)
+    view = View(story=story, may_decide=may_decide, triad_threshold=triad_threshold, position=position)
+    view.excerpts = excerpts or []
     view.url = f"/console/incidents/{story.id}"
     view.job = story.job_name or f"job {story.job_id or '?'}"
     view.approval = story.approvals[-1] if story.approvals else None
@@ -167,23 +181,20 @@ def build(story: Incident, *, may_decide: bool, triad_threshold: float) -> View:
         view.proposal = Proposal.model_validate(story.proposal)
     elif view.approval:
         view.proposal = view.approval.proposal
+    view.supports = support(view.root_cause, view.excerpts, view.similar)
     if view.proposal:
+        view.stakes = stakes.stakes(view.proposal, story.run)
         view.changes = proposals.changes(view.proposal, story.run)
         view.patch = proposals.patch(view.proposal)
         view.fields = proposals.fields(view.proposal) if view.pending else []
     return view
 
 
-def _numbered(evidence: dict[str, Any]) -> list[tuple[int, str]]:
-    lines = str(evidence.get("text", "")).splitlines()[:MAX_LINES] or [""]
-    return list(enumerate(lines, start=int(evidence.get("line_start", 1))))
-
-
 def _tasks(story: Incident) -> list[dict[str, Any]]:
     every = story.run.get("tasks") or []
     state = {t["task_key"]: _state(t) for t in every}
     errors = {key.split("/", 1)[-1]: value.get("error", "") for key, value in story.tasks.items()}
-    rows = [
+    return [
         {
             "key": t["task_key"],
             "state": _state(t),
@@ -195,8 +206,6 @@ def _tasks(story: Incident) -> list[dict[str, Any]]:
         }
         for t in every
     ]
-    rows.sort(key=lambda row: (not row["root"], row["state"] not in BAD))
-    return rows[:MAX_TASKS_SHOWN]
 
 
 def _state(task: dict[str, Any]) -> str:

@@ -102,9 +102,8 @@ async def _queue(
 async def _list(
     runtime: Runtime, me: Reviewer, filters: dict[str, str], page: int, cursor: str | None
 ) -> dict[str, Any]:
-    heading, wanted = LISTS[filters["show"]]
-    if filters["status"]:
-        wanted = {"status": [Status(filters["status"])]}
+    heading, which = LISTS[filters["show"]]
+    wanted: dict[str, Any] = {"status": [Status(filters["status"])]} if filters["status"] else which
     found = await runtime.queries.incidents(
         **wanted,
         category=Category(filters["category"]) if filters["category"] else None,

@@ -2,6 +2,8 @@
 
 from urllib.parse import urlencode
 
+import psycopg
+import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
@@ -12,6 +14,7 @@ from server.attachments import keep_attachment
 from server.console import incident_page
 from server.console.forms import read_decision
 from server.console.pages import frame, render
+from server.console.surroundings import Surroundings
 from server.console.visitors import SIGN_IN, Form, Reader, SessionsDep, reviewer
 from server.deps import MetricsDep, RuntimeDep, at_least
 from server.guards import MAX_ATTACHMENT_BODY
@@ -19,9 +22,15 @@ from server.problems import Problem, ProblemError, from_exception
 from server.routes.approvals import record_decision
 from server.routes.artifacts import as_plain_text
 from server.sessions import Sessions, Visitor
+from wiring.position import Position, position
 from wiring.runtime import Runtime
 
+log = structlog.get_logger(__name__)
+
 router = APIRouter(prefix="/console", include_in_schema=False)
+
+_surroundings = Surroundings()
+
 
 @router.get("/incidents/{incident_id}")
 async def incident(incident_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep) -> Response:
@@ -34,11 +43,14 @@ async def incident_live(
     incident_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, seen: str = ""
 ) -> Response:
     """The parts that changed since the version that was seen; nothing when none did."""
-    view = await _view(runtime, visitor, incident_id)
-    if view.version == seen:
+    told = await story.of(runtime.queries, incident_id)
+    if incident_page.version(told) == seen:
         return Response(status_code=204)
+    view = await _view(runtime, visitor, told)
     changed = not seen.endswith(f".{view.decision_version}")
-    return render("_live.html", **frame(visitor, sessions, news=incident_id), view=view, decision_changed=changed)
+    return render(
+        "_live.html", **frame(visitor, sessions, news=incident_id), view=view, decision_changed=changed
+    )
 
 
 @router.get("/incidents/{incident_id}/artifacts/{artifact_id}")
@@ -116,21 +128,37 @@ async def _care(runtime: Runtime, incident_id: str, verb: str, by: str) -> None:
             raise ProblemError(404, "Not found", f"Nothing here is called {verb[:40]}.")
 
 
-async def _view(runtime: Runtime, visitor: Visitor, incident_id: str) -> incident_page.View:
-    told = await story.of(runtime.queries, incident_id)
+async def _view(runtime: Runtime, visitor: Visitor, told: story.Incident) -> incident_page.View:
     rules = runtime.policy.rules_for(told.job_name, told.tags, told.failure_class)
     role = reviewer(visitor).role
     return incident_page.build(
-        told, may_decide=role in ("approver", "admin"), triad_threshold=rules.triad_threshold
+        told,
+        may_decide=role in ("approver", "admin"),
+        triad_threshold=rules.triad_threshold,
+        excerpts=await _surroundings.of(runtime.store, told.evidence, [*told.attachments, *told.artifacts]),
+        position=await _position(runtime, told.thread_id),
     )
+
+
+async def _position(runtime: Runtime, thread_id: str | None) -> Position | None:
+    """Where the thread stands; nothing when that can't be read, since all else can be shown without it."""
+    if thread_id is None:
+        return None
+    try:
+        return await position(runtime.checkpoints, thread_id)
+    except psycopg.Error as error:
+        log.warning("console.no_position", thread_id=thread_id, error=str(error))
+        return None
 
 
 async def _incident_page(
     runtime: Runtime, visitor: Visitor, sessions: Sessions, incident_id: str, problem: Problem | None = None
 ) -> Response:
-    view = await _view(runtime, visitor, incident_id)
+    view = await _view(runtime, visitor, await story.of(runtime.queries, incident_id))
     status = problem.status if problem else 200
-    return render("incident.html", status, **frame(visitor, sessions, news=incident_id), view=view, problem=problem)
+    return render(
+        "incident.html", status, **frame(visitor, sessions, news=incident_id), view=view, problem=problem
+    )
 
 
 def explain(request: Request, problem: Problem) -> Response:

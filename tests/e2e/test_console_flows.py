@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, expect
 
 from core.incident import Decision, DecisionKind, Reviewer
-from server.sessions import sign_in_link
 from tests.e2e.browser import browser, chromium
+from tests.e2e.console import Desk, sign_in
 from tests.incident_stories import a_run, ask, facts, tell
 from tests.server_box import Box, box, box_settings, sandbox, served
 
@@ -19,31 +18,6 @@ __all__ = ["box", "box_settings", "browser", "chromium", "sandbox"]
 
 BEN = Reviewer(name="ben@example.com", role="approver", channel="api")
 EVIL = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
-
-
-@dataclass
-class Desk:
-    """A page of somebody signed in, and whatever the browser complained about."""
-
-    box: Box
-    url: str
-    page: Page
-    complaints: list[str]
-
-    async def open(self, path: str) -> None:
-        await self.page.goto(self.url + path)
-
-
-async def sign_in(box: Box, url: str, browser: BrowserContext, role: str = "approver") -> Desk:
-    """Sign in as Anna, by a link and a click."""
-    page = await browser.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.goto(sign_in_link(box.runtime.settings, "anna@example.com", role, url))
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("heading", name="Waiting for you")).to_be_visible()
-    return Desk(box, url, page, complaints)
 
 
 @pytest.fixture
@@ -64,13 +38,13 @@ async def a_pending(desk: Desk, **more: Any) -> Any:
 async def test_from_the_list_to_an_approval(desk: Desk) -> None:
     approval = await a_pending(desk)
     page = desk.page
-    await page.get_by_role("link", name="Queue").click()
+    await page.get_by_role("link", name="Queue", exact=True).click()
     await page.get_by_role("link", name="nightly_orders").click()
     await expect(page.get_by_role("heading", level=1, name="nightly_orders")).to_be_visible()
     await expect(page.get_by_text("was killed because it used more memory")).to_be_visible()
     await expect(page.locator(".ln").first).to_have_text("1843")
     await expect(page.locator("tr.root")).to_contain_text("aggregate")
-    change = page.locator(".diff li").first
+    change = page.locator(".diff tbody tr").first
     await expect(change.locator("del")).to_have_text("8g")
     await expect(change.locator("ins")).to_have_text("16g")
     await page.get_by_label("Comment").fill("go ahead")

@@ -5,13 +5,12 @@
   const address = document.body.dataset.news;
   if (!address || !window.EventSource) return;
   let source = null;
-  let broke = false;
   const tell = () => document.body.dispatchEvent(new CustomEvent("news"));
   const listen = () => {
     source = new EventSource(address);
     source.addEventListener("news", tell);
-    source.addEventListener("error", () => { broke = true; });
-    source.addEventListener("hello", () => { if (broke) tell(); broke = false; });
+    // Whatever happened before the stream stood would be missed.
+    source.addEventListener("hello", tell);
   };
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {

@@ -295,3 +295,27 @@ async def test_a_groups_message_is_one_and_is_updated_with_its_count(chatting: B
         await store.decide(approval.id, Decision(kind=DecisionKind.REJECT), BEN_ADMIN)
     await Postman(chatting.runtime).deliver()
     assert "rejected this" in json.dumps(slack.sent("chat.update")[-1])
+
+
+async def test_a_groups_one_message_is_settled_with_its_last_member(chatting: Box, slack: FakeSlack) -> None:
+    store = chatting.runtime.store
+    cause = Cause(kind="endpoint", value="store.example.com")
+    grouping = Grouping(
+        cause=cause, window_seconds=900, settle_seconds=0, update_seconds=900, per_minute=60, at_once=5
+    )
+    members = []
+    for number in (1, 2, 3):
+        known = {"approvers": ["anna@example.com"], "notify": ["slack:#data"], "grouping": grouping}
+        members.append(await ask(store, await tell(store, a_run(number)), **known))
+    await Postman(chatting.runtime).deliver()
+    (posted,) = slack.sent("chat.postMessage")
+    assert "3 failed runs" in json.dumps(posted)
+    told = ["2 failed runs", None, "rejected this"]
+    for approval, expected in zip(members, told, strict=True):
+        await store.decide(approval.id, Decision(kind=DecisionKind.REJECT), BEN_ADMIN)
+        await Postman(chatting.runtime).deliver()
+        if expected:
+            assert expected in json.dumps(slack.sent("chat.update")[-1])
+    assert chatting.sql("SELECT recipient FROM outbox WHERE kind = 'approval' AND status = 'sent'") == [
+        ("slack:#data",)
+    ]

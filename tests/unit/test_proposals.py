@@ -375,3 +375,66 @@ def test_another_upstream_job_needs_the_policy() -> None:
         check_edit(
             rules, CATALOGUE.classes["table_not_found"], Action.RUN_UPSTREAM, before, {**good, "job_id": 43}
         )
+
+
+def suggesting(name: str, suggestions: list[dict[str, str]], **other: Any) -> Diagnosis:
+    model = {"failure_class": name, "suggestions": suggestions}
+    return diagnosis(name).model_copy(update={"model": model, **other})
+
+
+EXECUTOR_MEMORY = "job_clusters[main].new_cluster.spark_conf[spark.executor.memory]"
+
+
+@pytest.mark.parametrize(
+    ("value", "proposed"),
+    [
+        ("12g", "12g"),
+        ("12288m", "12g"),
+        ("900g", "16g"),
+        ("4g", "16g"),
+        ("8g", "16g"),
+        ("much", "16g"),
+        ("-1g", "16g"),
+    ],
+)
+def test_a_models_value_is_taken_between_now_and_the_classs_own(value: str, proposed: str) -> None:
+    found = suggesting("executor_oom", [{"setting": "spark.executor.memory", "value": value}])
+    given = run({"spark_conf": {"spark.executor.memory": "8g"}})
+    proposal = propose(found, given, Rules(), CATALOGUE)
+    assert settings_of(proposal)[EXECUTOR_MEMORY] == ("8g", proposed)
+    assert ("the model suggests" in proposal.reason) == (proposed != "16g")
+
+
+def test_a_models_value_stays_within_the_policy() -> None:
+    found = suggesting("executor_oom", [{"setting": "spark.executor.memory", "value": "15g"}])
+    rules = Rules(ranges={"spark.executor.memory": Range(maximum=10 * 1024)})
+    given = run({"spark_conf": {"spark.executor.memory": "8g"}})
+    assert settings_of(propose(found, given, rules, CATALOGUE))[EXECUTOR_MEMORY] == ("8g", "10g")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"injection_suspected": True},
+        {
+            "model": {
+                "failure_class": "driver_oom",
+                "suggestions": [{"setting": "spark.executor.memory", "value": "12g"}],
+            }
+        },
+        {"model": {"failure_class": "executor_oom", "suggestions": "spark.executor.memory=12g"}},
+        {
+            "model": {
+                "failure_class": "executor_oom",
+                "suggestions": [{"setting": "spark.task.cpus", "value": "9"}],
+            }
+        },
+    ],
+    ids=["orders", "another class", "no list", "another setting"],
+)
+def test_a_models_value_that_may_not_count_does_not(other: dict[str, Any]) -> None:
+    found = suggesting("executor_oom", [{"setting": "spark.executor.memory", "value": "12g"}], **other)
+    given = run({"spark_conf": {"spark.executor.memory": "8g"}})
+    proposal = propose(found, given, Rules(), CATALOGUE)
+    assert settings_of(proposal)[EXECUTOR_MEMORY] == ("8g", "16g")
+    assert "suggests" not in proposal.reason

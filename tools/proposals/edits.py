@@ -53,7 +53,7 @@ def _check_settings(
     allowed = {change.setting for change in failure_class.change}
     known = {change.path: change for change in before.settings}
     for change in after.settings:
-        name = _name(change)
+        name = name_of(change)
         if change.path not in known and name not in allowed:
             raise InvalidInput(
                 f"settings: {change.path} is not one that a {failure_class.name} may change.",
@@ -96,6 +96,7 @@ def _check_range(name: str, value: object, allowed: Range | None) -> None:
         raise InvalidInput(f"{name}: {value} is outside what the policy allows ({low} to {high}).")
 
 
-def _name(change: SettingChange) -> str:
+def name_of(change: SettingChange) -> str:
+    """The setting that a change is about, without the address of the cluster or task it belongs to."""
     match = _SETTING.fullmatch(change.path)
     return (match["conf"] or match["field"]) if match else change.path

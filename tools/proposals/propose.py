@@ -1,7 +1,8 @@
 """From a diagnosis to one proposal: what the class allows, the policy permits and the run's own settings give.
 
 Nothing here reads log text: it can only have chosen a class and its facts, and a fact is compared with the
-policy's own names before it can start anything.
+policy's own names before it can start anything. What a model suggests only says how far, within what the class
+and the policy allow anyway.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from core.policy import Producer, Rules
 from core.run import RunFacts
 from knowledge.catalogue import UNKNOWN, Catalogue, FailureClass
 from tools.proposals.changes import Derived, derive
+from tools.proposals.suggested import with_suggestions
 
 #: Facts that can name something a producer makes.
 _PRODUCED = ("table", "model", "path", "schema", "object")
@@ -149,7 +151,8 @@ def _run_again(
         return _made(Action.RETRY, {"task_keys": task_keys}, why, diagnosis)
     count = sum(1 for t in tried if t.get("action") == Action.RETRY_WITH_NEW_PARAMS)
     derived = derive(failure_class, run, task_keys, rules.ranges, times_tried=count)
-    return _with_new_params(failure_class, diagnosis, derived, task_keys, run)
+    derived, notes = with_suggestions(derived, diagnosis, rules.ranges)
+    return _with_new_params(failure_class, diagnosis, derived, task_keys, run, notes)
 
 
 def _with_new_params(
@@ -158,6 +161,7 @@ def _with_new_params(
     derived: Derived,
     task_keys: list[str],
     run: RunFacts | None,
+    notes: Sequence[str],
 ) -> Proposal:
     if derived:
         params = {
@@ -165,7 +169,8 @@ def _with_new_params(
             "job_parameters": derived.job_parameters,
             "settings": [change.model_dump(mode="json") for change in derived.settings],
         }
-        why = f"{failure_class.title}: {_in_words(derived)}"
+        said = f" In this, {'; '.join(notes)}." if notes else ""
+        why = f"{failure_class.title}: {_in_words(derived)}{said}"
         risks = (
             ["The job's settings are changed for this repair and restored afterwards."]
             if derived.settings

@@ -376,7 +376,9 @@ async def test_a_canary_that_fails_sends_the_others_back_with_that_as_evidence(
         await rows.store.propose(new)
     now = await desk.get(group.id)
     assert (now.pending, now.decisions[0].phase) == (4, "stopped")
-    assert rows.sql("SELECT count(*) FROM outbox WHERE kind = 'approval'") == [(2,)]
+    due = [row[0] for row in rows.sql("SELECT next_at FROM outbox WHERE kind = 'approval' ORDER BY id")]
+    assert len(due) == 2
+    assert (due[1] - rows.clock.now()).total_seconds() == 10, "a new question is said at once"
     again = await desk.decide(group.id, said(now), ADMIN)
     assert standing(again)["waiting"] == 3
 

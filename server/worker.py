@@ -18,6 +18,7 @@ from server.poller import Poller
 from server.postman import Postman
 from server.reminders import remind
 from server.retention import let_go
+from store.pulse import Pulse
 from wiring.queue import Handlers
 from wiring.queue_worker import work
 from wiring.runtime import Runtime
@@ -30,6 +31,7 @@ RESTORE_SECONDS = 30.0
 GROUPS_SECONDS = 1.0
 REMINDERS_SECONDS = 30.0
 RETENTION_SECONDS = 3600.0
+PULSE_SECONDS = 25.0
 #: A part that ended because of a bug is started again after this.
 RESTART_SECONDS = 10.0
 
@@ -78,6 +80,7 @@ def _loops(runtime: Runtime, *, poll_only: bool) -> list[Loop]:
         Loop("groups", GROUPS_SECONDS, runtime.groups.go_on),
         Loop("retention", RETENTION_SECONDS, functools.partial(let_go, runtime)),
         Loop("reminders", REMINDERS_SECONDS, functools.partial(remind, runtime)),
+        Loop("pulse", PULSE_SECONDS, Pulse(runtime.db, runtime.clock).beat, alone=False),
         Loop("outbox", OUTBOX_SECONDS, Postman(runtime).deliver, alone=False),
     ]
 

@@ -139,6 +139,7 @@ class ApprovalModel(Base):
             postgresql_where=text("status = 'pending'"),
         ),
         Index(None, "status", "created_at"),
+        Index(None, "created_at"),
         Index(None, "failure_class", "action"),
     )
 
@@ -180,6 +181,7 @@ class ClaimModel(Base):
         one_of("step", CLAIM_STEPS),
         one_of("status", CLAIM_STATUSES),
         Index(None, "approval_id"),
+        Index(None, "created_at"),
         Index(
             "ix_claims_unsettled",
             "created_at",

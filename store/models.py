@@ -12,7 +12,7 @@ from store.incident_models import (
     RunSeenModel,
     RunState,
 )
-from store.service_models import ROLES, MessageModel, ModelCallModel, SignalModel, TokenModel
+from store.service_models import ROLES, MessageModel, ModelCallModel, PulseModel, SignalModel, TokenModel
 
 __all__ = [
     "ROLES",
@@ -28,6 +28,7 @@ __all__ = [
     "MemberModel",
     "MessageModel",
     "ModelCallModel",
+    "PulseModel",
     "ReviewLinkModel",
     "RunSeenModel",
     "RunState",

@@ -95,3 +95,11 @@ class ModelCallModel(Base):
     usd: Mapped[float]
     seconds: Mapped[float]
     at: Mapped[datetime]
+
+
+class PulseModel(Base):
+    """A minute in which a worker was at work, so that one can say afterwards how much of the time one was."""
+
+    __tablename__ = "pulse"
+
+    minute: Mapped[datetime] = mapped_column(primary_key=True)

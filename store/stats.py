@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, String, and_, case, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -42,7 +43,7 @@ async def trials_by_class(
     return [(kind, action, int(won), int(trials)) for kind, action, won, trials in rows]
 
 
-def _trials(*conditions: ColumnElement[bool]) -> Select[tuple[str | None, str, int]]:
+def _trials(*conditions: ColumnElement[bool]) -> Select[str | None, str, Any]:
     """One row a trial: its class, its action, and whether (1, 0) it succeeded; see `class_stats`."""
     attempt = EventModel.data["attempt"].astext.cast(Integer)
     verified = (

@@ -3,13 +3,14 @@
 (Only a picture goes to Azure Document Intelligence, and only where that is configured.)
 """
 
-import json
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from cli.plain import cell, to_json
 
 if TYPE_CHECKING:
     from core.incident import Diagnosis, Triad
@@ -36,6 +37,7 @@ def diagnose(
     from core.errors import InvalidInput
 
     diagnoser = Diagnoser(good_log)
+    diagnoser.warm(_size(paths))
     failed = False
     for path in paths:
         try:
@@ -44,12 +46,22 @@ def diagnose(
             failed = True
             answer = {"path": path, "error": str(error)}
         if jsonl:
-            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            sys.stdout.write(to_json(answer, indent=None) + "\n")
             sys.stdout.flush()
         else:
             _show(answer)
     if failed:
         raise typer.Exit(1)
+
+
+def _size(paths: list[str]) -> int:
+    """How many bytes lie there, as far as that can be seen without reading them."""
+    given = [Path(path) for path in paths if path != _STDIN]
+    try:
+        files = [file for path in given for file in (path.iterdir() if path.is_dir() else [path])]
+        return sum(file.stat().st_size for file in files if file.is_file())
+    except OSError:
+        return 0  # Whoever reads the path will say what is wrong with it.
 
 
 class Diagnoser:
@@ -68,6 +80,18 @@ class Diagnoser:
         self._pictures = PictureReader.of(settings, Vocabulary.of(self._engine.catalogue))
         self._runbooks: list[Runbook] = load_runbooks()
         self._good: Templates | None = good_templates(good_log) if good_log else None
+
+    def warm(self, upcoming: int) -> None:
+        """Load what the first diagnosis would wait for; for `upcoming` bytes that pay it, compile the scanners too."""
+        from tools.diagnosis import case_of_texts
+        from tools.injection_scan import places, worth_compiling
+        from tools.log_reader.scan import WORTH_COMPILING_BYTES, scanner_for
+
+        self._engine.diagnose(case_of_texts({"": "Error: x"}))
+        if upcoming >= WORTH_COMPILING_BYTES:
+            scanner_for(upcoming)
+            worth_compiling(upcoming)
+            list(places(b"\n"))
 
     def answer(self, path: str) -> dict[str, Any]:
         """The answer for one path, as `--jsonl` prints it.
@@ -132,27 +156,26 @@ class Diagnoser:
 def _show(answer: dict[str, Any]) -> None:
     """One answer for a person."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.panel import Panel
 
     console = Console()
     if "error" in answer:
-        Console(stderr=True).print(f"[red]{escape(answer['path'])}: {escape(answer['error'])}[/red]")
+        Console(stderr=True).print(f"[red]{cell(answer['path'])}: {cell(answer['error'])}[/red]")
         return
     proposal = answer["proposal"]
     head = f"[bold]{answer['category']}[/bold] · {answer['failure_class']} · confidence {answer['confidence']:.2f}"
     if answer["injection_suspected"]:
         head += " · [yellow]the log gives orders; they were ignored[/yellow]"
     console.print(
-        Panel(f"{escape(answer['root_cause'])}\n{head}", title=escape(answer["path"]), title_align="left")
+        Panel(f"{cell(answer['root_cause'])}\n{head}", title=cell(answer["path"]), title_align="left")
     )
     for item in answer["evidence"]:
         lines = f"{item['line_start']}-{item['line_end']}"
-        console.print(f"[cyan]{escape(item['source'])}:{lines}[/cyan]")
-        console.print(escape(item["text"]), style="dim", highlight=False)
-    console.print(f"[green]{proposal['action']}[/green] {escape(proposal['reason'])}")
+        console.print(f"[cyan]{cell(item['source'])}:{lines}[/cyan]")
+        console.print(cell(item["text"]), style="dim", highlight=False)
+    console.print(f"[green]{proposal['action']}[/green] {cell(proposal['reason'])}")
     for change in proposal["params"].get("settings", []):
-        console.print(f"  {escape(change['path'])}: {change['current']} -> {change['proposed']}")
+        console.print(f"  {cell(change['path'])}: {cell(change['current'])} -> {cell(change['proposed'])}")
     console.print()
 
 

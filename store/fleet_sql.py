@@ -56,7 +56,7 @@ SELECT count(*) AS opened,
     AND i.taken_over_by IS NULL) AS unasked
 FROM incidents i LEFT JOIN (
   SELECT a.incident_id, bool_or(a.rule IS NULL) AS asked,
-    bool_or(a.status IN ('edited', 'responded', 'rejected')) AS worked
+    bool_or(a.status IN ('responded', 'rejected') OR a.payload_sha256 <> a.original_sha256) AS worked
   FROM approvals a JOIN incidents i ON i.id = a.incident_id WHERE {_OPENED} GROUP BY 1
 ) a ON a.incident_id = i.id
 WHERE {_OPENED}"""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cli.plain import plain, to_json
+from core import errors
 from core.errors import PitstopError
 
 if TYPE_CHECKING:
@@ -14,27 +15,55 @@ if TYPE_CHECKING:
 
     from core.settings import Settings
 
+#: What an answer's status means, in our own words.
+_REFUSALS: dict[int, type[PitstopError]] = {
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    410: errors.Gone,
+    422: errors.InvalidInput,
+}
+
 
 class Client:
-    """Pitstop's API at the address the settings name."""
+    """Pitstop's API.
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    Args:
+        settings: Where it runs and whose token speaks; the environment's without.
+        url: Where it runs, instead of what the settings say.
+        timeout: Seconds that an answer may take.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, url: str | None = None, timeout: float = 90
+    ) -> None:
         import httpx
 
         from core.settings import load_settings
 
         settings = settings or load_settings()
-        base = settings.public_url or f"http://{settings.host}:{settings.port}"
-        headers = {"authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
-        self._base = base
-        self._http = httpx.Client(base_url=base, headers=headers, timeout=90)
+        self.url = (url or settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+        # How the decision came, for the audit trail.
+        headers = {"x-pitstop-door": "terminal"}
+        if settings.token:
+            headers["authorization"] = f"Bearer {settings.token.get_secret_value()}"
+        try:
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise errors.InvalidInput(f"{self.url} is no address of a service: {error}.") from error
 
     def get(self, path: str, **params: Any) -> Any:
-        """GET a path under `/api/v1`."""
+        """GET a path under `/api/v1`. Raises: as `post`."""
         return self._send("GET", path, params={k: v for k, v in params.items() if v is not None})
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """POST JSON to a path under `/api/v1`."""
+        """POST JSON to a path under `/api/v1`.
+
+        Raises:
+            Unauthenticated, Forbidden, NotFound, Conflict, Gone, InvalidInput: As the service says.
+            PitstopError: It does not answer, or answers with another status.
+        """
         return self._send("POST", path, json=body or {})
 
     def _send(self, method: str, path: str, **options: Any) -> Any:
@@ -42,28 +71,36 @@ class Client:
 
         try:
             answer = self._http.request(method, f"/api/v1{path}", **options)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PitstopError(
-                f"Pitstop does not answer at {self._base}: {error}.",
+                f"Pitstop does not answer at {self.url}: {error}.",
                 hint="Start it with `pitstop serve`, or set PITSTOP_PUBLIC_URL to where it runs.",
             ) from error
-        if answer.is_success:
+        if not answer.is_success:
+            raise _refusal(answer)
+        try:
             return answer.json()
-        raise PitstopError(*_problem(answer))
+        except ValueError as error:
+            raise PitstopError(
+                f"What answers at {self.url} is not Pitstop.", hint="Check PITSTOP_PUBLIC_URL."
+            ) from error
 
 
-def _problem(answer: httpx.Response) -> tuple[str]:
-    """The one line of a problem+json answer."""
+def _refusal(answer: httpx.Response) -> PitstopError:
+    """A problem+json answer as the error it tells of."""
     try:
         body = answer.json()
     except ValueError:
-        return (f"Pitstop answered {answer.status_code}.",)
-    words = [str(body.get(k) or "") for k in ("detail", "hint")]
+        body = {}
+    known = body if isinstance(body, dict) else {}
+    message = plain(known.get("detail") or f"Pitstop answered {answer.status_code}.")
+    hints = [plain(known.get("hint") or "")]
     if answer.status_code == 401:
-        words.append("Set PITSTOP_TOKEN to an API token (`pitstop tokens create NAME`).")
-    return (" ".join(w for w in words if w) or f"Pitstop answered {answer.status_code}.",)
+        hints.append("Set PITSTOP_TOKEN to an API token (`pitstop tokens create NAME`).")
+    kind = _REFUSALS.get(answer.status_code, PitstopError)
+    return kind(message, hint=" ".join(hint for hint in hints if hint))
 
 
 def show(value: Any, as_json: bool, human: str) -> None:
     """Print facts: as JSON for machines, as a line for people."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2) if as_json else human)
+    typer.echo(to_json(value) if as_json else plain(human))

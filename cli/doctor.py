@@ -169,9 +169,11 @@ def _report(findings: list[Finding], as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from cli.plain import cell
+
     colours = {"ok": "green", "off": "dim", "bad": "red"}
     table = Table("Part", "State", "")
     for finding in findings:
         colour = colours[finding.state]
-        table.add_row(finding.part, f"[{colour}]{finding.state}[/]", finding.detail)
+        table.add_row(finding.part, f"[{colour}]{finding.state}[/]", cell(finding.detail))
     Console().print(table)

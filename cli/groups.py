@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from cli.client import Client
+from cli.plain import cell, to_json
 from core.errors import NotFound
 
 
@@ -21,11 +21,11 @@ def groups(
     client = Client()
     if id:
         group = client.get(f"/groups/{id}")
-        typer.echo(json.dumps(group, ensure_ascii=False, indent=2)) if as_json else _whole(group)
+        typer.echo(to_json(group)) if as_json else _whole(group)
         return
     page = client.get("/groups", status="all" if all else "pending", limit=limit)
     if as_json:
-        typer.echo(json.dumps(page, ensure_ascii=False, indent=2))
+        typer.echo(to_json(page))
         return
     from rich.console import Console
     from rich.table import Table
@@ -33,10 +33,10 @@ def groups(
     table = Table("Group", "Cause", "Action", "Waiting", "Members", "Jobs", "Opened")
     for group in page["items"]:
         table.add_row(
-            group["id"],
-            f"{group['cause']['kind'].replace('_', ' ')} {group['cause']['value']}",
-            group["action"],
-            *(str(group[name]) for name in ("pending", "members", "jobs", "opened_at")),
+            cell(group["id"]),
+            cell(f"{group['cause']['kind'].replace('_', ' ')} {group['cause']['value']}"),
+            cell(group["action"]),
+            *(cell(group[name]) for name in ("pending", "members", "jobs", "opened_at")),
         )
     Console().print(table)
 
@@ -68,23 +68,23 @@ def told(group: dict[str, Any]) -> str:
 
 def _whole(group: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     cause = group["cause"]
-    console.print(f"[bold]{group['id']}[/] {cause['kind'].replace('_', ' ')} {escape(cause['value'])}")
+    console.print(f"[bold]{cell(group['id'])}[/] {cell(cause['kind'].replace('_', ' '))} {cell(cause['value'])}")
     console.print(f"{group['action']} for {group['members']} incidents of {group['jobs']} jobs")
-    console.print(escape(told(group)))
+    console.print(cell(told(group)))
     if group["sha256"]:
         console.print(f"A decision on the {group['pending']} that wait is bound to {group['sha256']}")
     for decision in group["decisions"]:
         console.print(
-            f"  {decision['kind']} by {escape(decision['decided_by'])} on {decision['members']}: "
-            f"{decision['phase']} {escape(decision['why'])}"
+            f"  {decision['kind']} by {cell(decision['decided_by'])} on {decision['members']}: "
+            f"{decision['phase']} {cell(decision['why'])}"
         )
     table = Table("Incident", "Job", "Run", "State", "")
     for item in group["items"]:
         first = "goes first" if item["canary"] else ""
-        table.add_row(item["incident_id"], item["job_name"], str(item["run_id"]), item["state"], first)
+        cells = (item[name] for name in ("incident_id", "job_name", "run_id", "state"))
+        table.add_row(*map(cell, cells), first)
     console.print(table)

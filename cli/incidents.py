@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client, show
+from cli.plain import cell, to_json
 from core.errors import InvalidInput
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
@@ -24,19 +25,19 @@ def incidents(
     client = Client()
     if id:
         story = client.get(f"/incidents/{id}")
-        typer.echo(json.dumps(story, ensure_ascii=False, indent=2)) if as_json else _story(story)
+        typer.echo(to_json(story)) if as_json else _story(story)
         return
     page = client.get("/incidents", status=status, limit=limit)
     if as_json:
-        typer.echo(json.dumps(page, ensure_ascii=False, indent=2))
+        typer.echo(to_json(page))
         return
     from rich.console import Console
     from rich.table import Table
 
     table = Table("Incident", "Job", "Category", "Class", "Status", "Opened")
     for item in page["items"]:
-        cells = ("id", "job_name", "category", "failure_class", "status", "opened_at")
-        table.add_row(*(str(item.get(cell) or "-") for cell in cells))
+        names = ("id", "job_name", "category", "failure_class", "status", "opened_at")
+        table.add_row(*(cell(item.get(name) or "-") for name in names))
     Console().print(table)
 
 
@@ -74,24 +75,23 @@ def _tell(id: str, verb: str, as_json: bool) -> None:
 
 def _story(story: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.markup import escape
 
     console = Console()
     diagnosis, proposal = story.get("diagnosis") or {}, story.get("proposal") or {}
     console.print(
-        f"[bold]{escape(story['id'])}[/] {escape(str(story.get('job_name') or ''))}: {story['status']}"
+        f"[bold]{cell(story['id'])}[/] {cell(story.get('job_name') or '')}: {story['status']}"
     )
     if diagnosis:
         kind = f"{diagnosis['category']} / {diagnosis['failure_class']}"
-        console.print(f"{escape(kind)}: {escape(diagnosis['root_cause'])}")
+        console.print(f"{cell(kind)}: {cell(diagnosis['root_cause'])}")
         for piece in diagnosis.get("evidence", [])[:3]:
             console.print(
-                f"  [dim]{escape(piece['source'])}:{piece['line_start']}[/] {escape(piece['text'][:400])}"
+                f"  [dim]{cell(piece['source'])}:{piece['line_start']}[/] {cell(piece['text'][:400])}"
             )
     if proposal:
-        console.print(f"Proposal: [bold]{proposal['action']}[/] {escape(json.dumps(proposal['params']))}")
+        console.print(f"Proposal: [bold]{proposal['action']}[/] {cell(json.dumps(proposal['params']))}")
         console.print(
-            f"  {escape(proposal.get('reason', ''))} (confidence {proposal.get('confidence', 0):.2f})"
+            f"  {cell(proposal.get('reason', ''))} (confidence {proposal.get('confidence', 0):.2f})"
         )
     for event in story.get("events", []):
-        console.print(f"  [dim]{event['at']}[/] {escape(event['kind'])}")
+        console.print(f"  [dim]{event['at']}[/] {cell(event['kind'])}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from cli.plain import cell, say, to_json
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -35,9 +36,7 @@ def search(
         keys = {"fingerprint": fingerprint, "failure_class": failure_class, "job": job}
         found = index.search(query, keys=keys, limit=limit)
     if as_json:
-        typer.echo(
-            json.dumps([match.model_dump(mode="json") for match in found], ensure_ascii=False, indent=2)
-        )
+        typer.echo(to_json([match.model_dump(mode="json") for match in found]))
         return
     from rich.console import Console
     from rich.table import Table
@@ -45,7 +44,8 @@ def search(
     table = Table("Score", "Kind", "Title", "Ended as", "Times", "Id")
     for match in found:
         times = str(match.times) if match.kind == "incident" else ""
-        table.add_row(f"{match.score:.2f}", match.kind, match.title, match.outcome or "-", times, match.id)
+        named = (cell(match.title), cell(match.outcome or "-"), times, cell(match.id))
+        table.add_row(f"{match.score:.2f}", match.kind, *named)
     Console().print(table)
 
 
@@ -142,13 +142,13 @@ def _team() -> TeamKnowledge:
 
 def _tell(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        typer.echo(to_json(facts))
         return
     for name, value in facts.items():
         if isinstance(value, list) and len(value) > 1:
             typer.echo(f"{name.replace('_', ' ')}:")
             for line in value:
-                typer.echo(f"  {line}")
+                say(f"  {line}")
             continue
         shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-        typer.echo(f"{name.replace('_', ' ')}: {shown}")
+        say(f"{name.replace('_', ' ')}: {shown}")

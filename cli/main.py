@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from cli import (
@@ -15,13 +17,29 @@ from cli import (
     groups,
     incidents,
     knowledge,
+    review,
     service,
     templates,
     tokens,
     triad,
 )
 
-app = typer.Typer(
+
+class Pitstop(typer.Typer):
+    """The command; an expected failure is one clear message and status 1, never a traceback."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from cli.plain import say
+        from core.errors import PitstopError
+
+        try:
+            return super().__call__(*args, **kwargs)
+        except PitstopError as error:
+            say(f"pitstop: {error}", err=True)
+            raise SystemExit(1) from None
+
+
+app = Pitstop(
     name="pitstop",
     help="Gets failed Databricks jobs running again, with a person waving every action through.",
     no_args_is_help=True,
@@ -51,6 +69,7 @@ app.command()(incidents.mute)
 app.command("take-over")(incidents.take_over)
 app.command()(incidents.close)
 app.command()(groups.groups)
+app.command()(review.review)
 app.command()(decisions.approve)
 app.command()(decisions.edit)
 app.command()(decisions.reject)
@@ -64,16 +83,5 @@ app.add_typer(evals.app, name="evals", help="Datasets and experiments, locally o
 app.add_typer(tokens.app, name="tokens", help="API tokens: make, list, revoke.")
 
 
-def main() -> None:
-    """Run the command; an expected failure is one clear message and status 1, never a traceback."""
-    from core.errors import PitstopError
-
-    try:
-        app()
-    except PitstopError as error:
-        typer.echo(f"pitstop: {error}", err=True)
-        raise SystemExit(1) from None
-
-
 if __name__ == "__main__":
-    main()
+    app()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from array import array
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cli.plain import say, to_json
 
 _DASH = Path("-")
 
@@ -65,12 +66,10 @@ def _print_templates(log: Path, as_json: bool, limit: int) -> None:
     rows = [{"id": t.id, "count": t.count, "template": redact(t.text).text} for t in shown]
     if as_json:
         total = sum(t.count for t in found)
-        typer.echo(
-            json.dumps({"lines": total, "templates": len(found), "shown": rows}, ensure_ascii=False, indent=2)
-        )
+        typer.echo(to_json({"lines": total, "templates": len(found), "shown": rows}))
         return
     for row in rows:
-        typer.echo(f"{row['count']:>9}  {row['id']}  {str(row['template'])[:300]}")
+        say(f"{row['count']:>9}  {row['id']}  {str(row['template'])[:300]}")
     if len(found) > len(shown):
         typer.echo(f"... and {len(found) - len(shown)} more; --limit 0 shows all", err=True)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cli.plain import say
+
 if TYPE_CHECKING:
     from store.tokens import Tokens
 
@@ -49,7 +51,7 @@ def list_(as_json: AsJson = False) -> None:
         return
     for row in rows:
         state = "revoked" if row.get("revoked_at") else "valid"
-        typer.echo(f"{row['id']}  {row['role']:9} {state:8} {row['name']}")
+        say(f"{row['id']}  {row['role']:9} {state:8} {row['name']}")
 
 
 @app.command()

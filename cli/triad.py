@@ -178,14 +178,15 @@ def _whole(text: str) -> str:
 
 def _show(scores: list[dict[str, Any]]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+
+    from cli.plain import cell
 
     table = Table("record", "faithfulness", "answer relevance", "context precision")
     good = [row for row in scores if "error" not in row]
     for number, row in enumerate(scores, start=1):
         if "error" in row:
-            table.add_row(str(number), f"[red]{escape(row['error'])}[/red]", "", "")
+            table.add_row(str(number), f"[red]{cell(row['error'])}[/red]", "", "")
         else:
             table.add_row(str(number), *(f"{value:.2f}" for value in row.values()))
     if len(good) > 1:

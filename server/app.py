@@ -14,12 +14,13 @@ from starlette.middleware.sessions import SessionMiddleware
 
 from core.settings import Settings
 from server import problems
+from server.body_limit import BodyLimit
 from server.console import fleet, lists, news, oidc, settings_page, sign_in
 from server.console import groups as console_groups
 from server.console import views as console
 from server.console.pages import STATIC
 from server.console.visitors import SignInFirst
-from server.guards import MAX_BODY, SecurityHeaders
+from server.guards import SecurityHeaders
 from server.live import News
 from server.metrics import Metrics
 from server.oidc import PATIENCE, Provider
@@ -77,7 +78,6 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
-        max_body_size=MAX_BODY,
     )
     app.state.metrics = Metrics()
     app.state.slow_checks = slow_checks()
@@ -86,7 +86,8 @@ def create_app(
     app.state.oidc = Provider(settings) if settings.oidc_issuer else None
     problems.install(app, console.explain)
     app.add_exception_handler(SignInFirst, console.send_to_sign_in)
-    for module in (health, webhooks, incidents, events, artifacts, approvals, groups, sign_in_links, review, slack):
+    api = (incidents, events, artifacts, queue, approvals, groups, sign_in_links)
+    for module in (health, webhooks, *api, review, slack):
         app.include_router(module.router)
     app.include_router(sign_in.router)
     app.include_router(oidc.router)
@@ -103,6 +104,7 @@ def create_app(
             same_site="lax",
             https_only=(settings.public_url or "").startswith("https://"),
         )
+    app.add_middleware(BodyLimit)
     app.add_middleware(Timing, metrics=app.state.metrics)
     app.add_middleware(SecurityHeaders)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -17,6 +17,10 @@ from wiring.runtime import Runtime
 #: Each role may do what those before it may.
 ROLES = ("viewer", "approver", "admin")
 
+#: Our own command line says so with this header; whoever holds a token may, so it says only how they came.
+DOOR = "x-pitstop-door"
+TERMINAL = "terminal"
+
 _bearer = HTTPBearer(
     auto_error=False, description="An API token: `pitstop tokens create NAME --role approver`."
 )
@@ -67,7 +71,10 @@ async def get_caller(
             check_origin(request)
             return forwarded
         raise Unauthenticated("This needs an API token.", hint="Send it as Authorization: Bearer TOKEN.")
-    return await runtime.authenticate(credentials.credentials)
+    caller = await runtime.authenticate(credentials.credentials)
+    if request.headers.get(DOOR) == TERMINAL:
+        return caller.model_copy(update={"channel": TERMINAL})
+    return caller
 
 
 def at_least(role: str, caller: Reviewer) -> Reviewer:

@@ -45,6 +45,7 @@ PROTECTED = [
     ("POST", "/api/v1/approvals/x/decision"),
     ("POST", "/api/v1/approvals/x/delegate"),
     ("POST", "/api/v1/approvals/x/extend"),
+    ("GET", "/api/v1/queue"),
     ("GET", "/api/v1/groups"),
     ("GET", "/api/v1/groups/x"),
     ("POST", "/api/v1/groups/x/decision"),

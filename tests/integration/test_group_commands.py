@@ -34,7 +34,7 @@ async def test_listed_shown_and_decided(box: Box, monkeypatch: pytest.MonkeyPatc
     said = await run(box, monkeypatch, "approve", group_id, "--except", asked[2].incident_id, "-m", "back")
     assert "1 acting" in said and "1 pending" in said and "1 waiting" in said
     rows = box.sql("SELECT decided_by, channel, comment FROM approvals WHERE status = 'approved'")
-    assert rows == [("anna@example.com", "api", "back")] * 2
+    assert rows == [("anna@example.com", "terminal", "back")] * 2
     assert "1 rejected" in await run(box, monkeypatch, "reject", group_id)
 
 

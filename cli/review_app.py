@@ -1,0 +1,332 @@
+"""The queue on a screen: a list by urgency, the whole story of the one it stands on, keys to decide."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import DataTable, Footer, Input, Static
+
+from cli.client import Client
+from cli.plain import line
+from cli.review_story import ending, pending, story_of
+from cli.review_windows import Approve, Edit, Notice, Outcome, Reject, Respond, Target, Window
+from core.errors import NotFound, PitstopError
+
+Json = Mapping[str, Any]
+
+LOOK_SECONDS = 3.0
+#: Columns by their width in characters; the last takes what is left of 80 and more.
+COLUMNS = (("", 1), ("Job", 19), ("Failure", 18), ("Proposal", 12), ("Left", 6), ("Why now", None))
+ACTIONS = {
+    "RETRY": "run again",
+    "RETRY_WITH_NEW_PARAMS": "new settings",
+    "RUN_UPSTREAM": "run upstream",
+    "NOTIFY_OWNER": "tell owner",
+    "ESCALATE": "escalate",
+    "TERMINATE": "stop run",
+    "PROPOSE_FIX": "patch",
+}
+HELP = """up, down     the question before, the next
+space, b     the story onwards, and back
+enter        into the story (tab: back to the list)
+a            approve, after a second look
+e            edit the parameters, and approve them so
+r            reject; stop the run or take over with it
+h            give a hint: Pitstop thinks again, and asks anew
+f or /       filter by job, class, cause or id (esc: all)
+m            what waits for me, or for anybody
+u            look again now (it looks by itself every 3 s)
+q            leave; nothing is decided by leaving
+
+A group of one cause stands here once, with its count: one
+decision answers for all of it. Approving binds to exactly
+what is shown; when it changed meanwhile, nothing happens.
+Somebody who was faster is named."""
+
+
+class ReviewApp(App[None]):
+    """Speaks to the service over HTTP alone, with the reviewer's token.
+
+    Args:
+        client: The service.
+        everyone: Begin with everybody's questions and not only the reviewer's.
+        look_seconds: How long between two looks at the queue.
+    """
+
+    TITLE = "Pitstop"
+    CSS_PATH = "review.css"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "decide('approve')", "Approve"),
+        Binding("e", "decide('edit')", "Edit"),
+        Binding("r", "decide('reject')", "Reject"),
+        Binding("h", "decide('respond')", "Hint"),
+        Binding("f,slash", "filter", "Filter", key_display="f"),
+        Binding("m", "mine", "Mine/all"),
+        Binding("u", "look", "Update"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "quit", "Quit"),
+        Binding("space", "story(1)", show=False),
+        Binding("b", "story(-1)", show=False),
+        Binding("escape", "all", show=False),
+    ]
+
+    def __init__(self, client: Client, *, everyone: bool = False, look_seconds: float = LOOK_SECONDS) -> None:
+        super().__init__()
+        self.theme = "ansi-dark"  # the terminal's own colours, whatever they are; with NO_COLOR none
+        self._client = client
+        self._look_seconds = look_seconds
+        self._mine = not everyone
+        self._items: dict[str, Json] = {}
+        #: What the story shows: the row's key, the incident, its group.
+        self._shown: tuple[str, Json, Json | None] | None = None
+        self._own: set[str] = set()
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text("Looking ..."), id="status")
+        yield DataTable(id="queue", cursor_type="row", zebra_stripes=False)
+        yield Input(placeholder="Filter: job, class, cause or id; enter", id="filter", compact=True)
+        with VerticalScroll(id="detail"):
+            yield Static(Text(""), id="story")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        table = self.query_one(DataTable)
+        for label, width in COLUMNS:
+            table.add_column(Text(label), width=width, key=label)
+        self.query_one("#filter").display = False
+        table.focus()
+        self.action_look()
+        self.set_interval(self._look_seconds, self.action_look)
+
+    # Looking
+
+    @work(exclusive=True, group="queue")
+    async def action_look(self) -> None:
+        """Read the queue again, and the story of the one that is shown."""
+        asked = (self._mine, self.query_one("#filter", Input).value.strip())
+        try:
+            queue = await self._get("/queue", mine=asked[0], q=asked[1])
+        except PitstopError as error:
+            self._status(f"! {error} Trying again ...")
+            return
+        gone = self._fill(queue["items"])
+        waits = f"{queue['total']} waiting" + (f" for {queue['caller']}" if self._mine else "")
+        narrowed = f", filter: {asked[1]}" if asked[1] else ""
+        self._status(f"Pitstop  {waits}{narrowed}  {datetime.now():%H:%M:%S}")
+        if gone is not None:
+            await self._say_who(gone)
+        self._show()
+
+    def _fill(self, items: list[Json]) -> Json | None:
+        """Put the rows in, the cursor where it was; the item under it, if it waits no more."""
+        table = self.query_one(DataTable)
+        before, at = self._current, table.cursor_row
+        old, self._items = self._items, {_key(item): item for item in items}
+        if list(old.items()) == list(self._items.items()) and table.row_count == len(old):
+            return None
+        table.clear()
+        for key, item in self._items.items():
+            table.add_row(*_cells(item), key=key)
+        keys = list(self._items)
+        if before in self._items:
+            table.move_cursor(row=keys.index(before), animate=False)
+        elif keys:
+            table.move_cursor(row=min(at, len(keys) - 1), animate=False)
+        self._mark()
+        return old.get(before) if before is not None and before not in self._items else None
+
+    async def _say_who(self, item: Json) -> None:
+        """The question under the cursor has gone: whoever answered it is named, if it was not us."""
+        if _key(item) in self._own:
+            return
+        try:
+            found = (await self._get(f"/approvals/{item['approval_id']}"))["approval"]
+        except PitstopError:
+            return  # the status line says that the service is away
+        if found["status"] != "pending":
+            self.notify(ending(found), title=line(item["job_name"]), timeout=12, markup=False)
+
+    @on(DataTable.RowHighlighted)
+    def _moved(self) -> None:
+        self._mark()
+        self._show()
+
+    def _mark(self) -> None:
+        """The row the cursor is on, for terminals that show neither colour nor reverse."""
+        table = self.query_one(DataTable)
+        for row, key in enumerate(self._items):
+            table.update_cell(key, "", Text(">" if row == table.cursor_row else " "))
+
+    @work(exclusive=True, group="story")
+    async def _show(self) -> None:
+        key = self._current
+        item = self._items.get(key) if key else None
+        if key is None or item is None:
+            self._shown = None
+            self.query_one("#story", Static).update(Text(self._nothing()))
+            return
+        try:
+            incident = await self._get(f"/incidents/{item['incident_id']}")
+            group = await self._get(f"/groups/{item['group']['id']}") if _is_group(item) else None
+        except NotFound:
+            return
+        except PitstopError as error:
+            self._status(f"! {error} Trying again ...")
+            return
+        moved = self._shown is None or self._shown[0] != key
+        self._shown = (key, incident, group)
+        text = story_of(incident, group)
+        why = "; ".join(line(reason["text"]) for reason in item["reasons"])
+        self.query_one("#story", Static).update(Text.assemble((f"{why}\n", "bold"), text) if why else text)
+        if moved:
+            self.query_one("#detail").scroll_home(animate=False)
+
+    def _nothing(self) -> str:
+        if self.query_one("#filter", Input).value.strip():
+            return "Nothing that waits matches the filter. esc: without it."
+        return "Nothing waits for you. m: what waits for anybody." if self._mine else "Nothing waits."
+
+    # Deciding
+
+    def action_decide(self, kind: str) -> None:
+        """Open the window of a decision on what is shown."""
+        if self._shown is None or self._shown[0] != self._current:
+            self.bell()
+            return
+        target = _target(*self._shown[1:])
+        if target is None:
+            self.push_screen(Notice("Nothing to decide", "This question has been answered meanwhile."))
+            return
+        if kind == "edit" and target.members:
+            said = "Parameters are edited incident by incident: `pitstop edit INCIDENT --params JSON`."
+            self.push_screen(Notice("A group is approved or rejected as it is", said))
+            return
+        windows: dict[str, type[Window]] = {
+            "approve": Approve,
+            "edit": Edit,
+            "reject": Reject,
+            "respond": Respond,
+        }
+        key = self._shown[0]
+
+        def ended(outcome: Outcome | None) -> None:
+            if outcome is None:
+                return
+            if outcome.decided:
+                self._own.add(key)
+            if outcome.refused:
+                self.push_screen(Notice("Not decided", line(outcome.said)))
+            else:
+                self.notify(outcome.said, markup=False)
+            self.action_look()
+
+        self.push_screen(windows[kind](target, self._post), ended)
+
+    # Finding the way
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Submitted, "#filter")
+    def _filtered(self, event: Input.Submitted) -> None:
+        event.input.display = bool(event.value.strip())
+        self._again()
+
+    def action_all(self) -> None:
+        """Without a filter again."""
+        field = self.query_one("#filter", Input)
+        field.value, field.display = "", False
+        self._again()
+
+    def action_mine(self) -> None:
+        """What waits for the reviewer, or what waits for anybody."""
+        self._mine = not self._mine
+        self._again()
+
+    def _again(self) -> None:
+        """Another list: what is missing in it was not decided by somebody."""
+        self._items = {}
+        self.query_one(DataTable).focus()
+        self.action_look()
+
+    def action_story(self, pages: int) -> None:
+        """The story by pages, while the list keeps the keys."""
+        detail = self.query_one("#detail")
+        detail.scroll_relative(y=pages * max(1, detail.size.height - 2), animate=False)
+
+    @on(DataTable.RowSelected)
+    def _enter(self) -> None:
+        self.query_one("#detail").focus()
+
+    def action_help(self) -> None:
+        """The keys."""
+        self.push_screen(Notice("Keys", HELP))
+
+    # The service
+
+    @property
+    def _current(self) -> str | None:
+        """The key of the row under the cursor."""
+        keys = list(self._items)
+        row = self.query_one(DataTable).cursor_row
+        return keys[row] if 0 <= row < len(keys) else None
+
+    def _status(self, text: str) -> None:
+        self.query_one("#status", Static).update(Text(line(text), no_wrap=True, overflow="ellipsis"))
+
+    async def _get(self, path: str, **params: Any) -> Any:
+        return await asyncio.to_thread(self._client.get, path, **params)
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Any:
+        return await asyncio.to_thread(self._client.post, path, body)
+
+
+def _key(item: Json) -> str:
+    """What stays the same between two looks: a group's oldest member may have been decided apart."""
+    return str(item["group"]["id"] if _is_group(item) else item["approval_id"])
+
+
+def _is_group(item: Json) -> bool:
+    return bool(item.get("group")) and item["group"]["pending"] > 1
+
+
+def _cells(item: Json) -> list[Text]:
+    job = line(item["job_name"]) or f"run {item['run_id']}"
+    if _is_group(item):
+        job = f"{item['group']['pending']}x {job}"
+    failure = line(item["failure_class"] or item["category"] or item["summary"]).replace("_", " ")
+    why = ", ".join(line(reason["text"]) for reason in item["reasons"])
+    cells = (" ", job, failure, ACTIONS.get(item["action"], line(item["action"])), _left(item["expires_at"]), why)
+    return [Text(cell, no_wrap=True, overflow="ellipsis", end="") for cell in cells]
+
+
+def _left(expires_at: str | None) -> str:
+    """The time that is left to decide, in one unit."""
+    if not expires_at:
+        return "-"
+    minutes = max(0, (datetime.fromisoformat(expires_at) - datetime.now(UTC)).total_seconds() / 60)
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+
+
+def _target(incident: Json, group: Json | None) -> Target | None:
+    """What a decision is on; None when nothing of it waits."""
+    approval = pending(incident)
+    if approval is None or (group is not None and group["sha256"] is None):
+        return None
+    if group is None:
+        path = f"/approvals/{approval['id']}/decision"
+        return Target(path, approval["payload_sha256"], approval["proposal"], incident)
+    path = f"/groups/{group['id']}/decision"
+    return Target(path, group["sha256"], approval["proposal"], incident, members=group["pending"])

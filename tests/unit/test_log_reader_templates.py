@@ -209,3 +209,23 @@ def test_headers(line: str, level: str | None, stamp: float | None) -> None:
     header = parse_header(line)
     assert (header.level if header else None) == level
     assert (header.timestamp if header else None) == stamp
+
+
+def test_a_list_at_a_lines_end_is_one_variable() -> None:
+    lines = [
+        f"Installing collected packages: {names}" for names in ("six", "numpy, six", "pandas, idna, attrs")
+    ]
+    lines += [f"Successfully installed {names}" for names in ("six-1.16.0", "numpy-1.26.4 six-1.16.0")]
+    assert [t.text for t in Templates.of(lines).templates()] == [
+        "Installing collected packages: <*>",
+        "Successfully installed <*>",
+    ]
+
+
+def test_what_a_request_did_tells_lines_apart() -> None:
+    lines = [
+        f'10.0.0.{n} "{method} /v2/{n}f{n}/servers HTTP/1.1" status: 200 len: {n} time: 0.{n}'
+        for method in ("GET", "POST")
+        for n in range(20)
+    ]
+    assert len(Templates.of(lines).templates()) == 2

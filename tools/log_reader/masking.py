@@ -25,10 +25,14 @@ _RANDOM = (
 _MIXED = (
     r"(?<![A-Za-z0-9+])(?=[A-Za-z0-9+]*\d)(?=[A-Za-z0-9+]*[a-z])(?=[A-Za-z0-9+]*[A-Z])[A-Za-z0-9+]{20,}={0,2}"
 )
+#: A package with its version.
+_RELEASE = r"(?<![\w./-])[A-Za-z][A-Za-z0-9_]*(?:[-_.][A-Za-z][A-Za-z0-9_]*)*-\d+(?:\.\d+)+(?:[-.]?(?:post|dev|rc|a|b)\d+)?(?![\w-])"
 _NUMBER = r"(?<![\d.,])[-+]?\d+(?:[.,]\d+)*"
 
 _IDS = re.compile("|".join((_UUID, _TIME, _HEX, _IP, _MIXED, _RANDOM)))
-_ALL = re.compile("|".join((_URL, _EMAIL, _UUID, _TIME, _HEX, _IP, _HOST, _PATH, _SIZE, _MIXED, _RANDOM)))
+_ALL = re.compile(
+    "|".join((_URL, _EMAIL, _UUID, _TIME, _HEX, _IP, _HOST, _PATH, _SIZE, _MIXED, _RANDOM, _RELEASE))
+)
 _DIGITS = re.compile(_NUMBER)
 _INT = re.compile(r"\d+")
 #: Letters that are often followed by a digit and yet are one word.

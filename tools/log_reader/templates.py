@@ -28,6 +28,8 @@ _SIMILAR = 0.6
 _MAX_LEAF = 200
 _MAX_ROUNDS = 6
 _RUNS = re.compile(r"<\*>(?:[\s,;:/|_-]*<\*>)+")
+#: A list that ends a line, as of packages or tables: how long it is says nothing of the template.
+_LIST = re.compile(r"(?<=: )[\w.<>*@/-]+(?:, ?[\w.<>*@/-]+)+$")
 _DIGITS = re.compile(r"\d+")
 #: After these words comes a name.
 _CUES = frozenset(
@@ -67,6 +69,8 @@ _CUES = frozenset(
     | {"on:", "queue", "topic", "partition", "module", "package", "process"}
 )
 _STATE = re.compile(r"^\W*[A-Z][A-Z_]+\W*$")
+#: An access log's request: what was done tells lines apart, what it was done to does not.
+_METHOD = re.compile(r"^[\"'(\[]?(?:GET|POST|PUT|DELETE|HEAD|PATCH|OPTIONS)$")
 _NAME_LIKE = re.compile(r"<\*>|[/\\@=]|\w\.\w|_\w|^[\"'`]|^\(\)$|\w[-]\w")
 
 
@@ -115,7 +119,7 @@ class Templates:
         known = self._cache.get(key)
         if known is not None:
             return known
-        masked = _RUNS.sub(WILDCARD, mask_variables(content))
+        masked = _RUNS.sub(WILDCARD, _LIST.sub(WILDCARD, mask_variables(content)))
         signature = tuple(masked.split()[:_MAX_TOKENS])
         if len(self._cache) < _MAX_CACHE:
             self._cache[key] = signature
@@ -222,6 +226,8 @@ def _is_variable(place: int, before: str, values: set[str]) -> bool:
     if all(WILDCARD in value for value in values):
         return True
     if not place:
+        return False
+    if all(_METHOD.match(value) for value in values):
         return False
     if WILDCARD in values or all(_NAME_LIKE.search(value) for value in values):
         return True

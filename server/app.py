@@ -31,6 +31,7 @@ from server.routes import (
     groups,
     health,
     incidents,
+    queue,
     review,
     sign_in_links,
     slack,

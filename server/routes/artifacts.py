@@ -9,7 +9,6 @@ from core.errors import NotFound
 from server import story
 from server.attachments import keep_attachment
 from server.deps import Approver, RuntimeDep, Viewer
-from server.guards import MAX_ATTACHMENT_BODY
 from server.problems import documented
 from wiring.runtime import Runtime
 
@@ -31,7 +30,6 @@ async def get_artifact(incident_id: str, artifact_id: str, runtime: RuntimeDep, 
 @router.post(
     "/attachments",
     status_code=201,
-    max_body_size=MAX_ATTACHMENT_BODY,
     responses=documented(401, 403, 404, 413, 415, 422, 503),
 )
 async def attach(

@@ -76,6 +76,15 @@ def _said(message: views.Message, approval: Approval | None) -> str:
     return until
 
 
+def trial(runtime: Runtime, message: views.Message) -> Message:
+    """What says that a channel works."""
+    facts = {
+        "run": {"job_name": "no job"},
+        "said": f"{message.payload.get('by')} asked for it in the console.",
+    }
+    return compose(message.kind, facts, link=f"{public_address(runtime)}/console/settings", key=message.key)
+
+
 def ending(approval: Approval) -> str:
     """How a question ended, in a sentence."""
     match approval.status:

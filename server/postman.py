@@ -16,6 +16,7 @@ from server import letters
 from store import views
 from store.group_views import GroupSummary
 from store.notices import SETTLED
+from store.outbox import TEST
 from store.people import listed
 from tools.feedback import Feedback
 from tools.notify import ASKING, Channels, Receipt
@@ -63,6 +64,10 @@ class Postman:
     async def _send(self, message: views.Message) -> None:
         """Send one message, put it off, or drop it."""
         runtime, outbox = self._runtime, self._runtime.outbox
+        if message.kind == TEST:
+            await self._channels.send(message.recipient, letters.trial(runtime, message))
+            await outbox.sent(message.id)
+            return
         detail = await runtime.queries.incident(message.incident_id or "")
         if message.kind == "feedback":
             await self._send_feedback(message, detail.incident.trace_run_id)
@@ -152,7 +157,10 @@ class Postman:
 
     async def _failed(self, message: views.Message, error: DeliveryFailed | ConfigurationError) -> None:
         now = self._runtime.clock.now()
-        hopeless = isinstance(error, DeliveryRefused) or now - message.created_at > PATIENCE
+        # Whoever tries out a channel wants to know now.
+        hopeless = (
+            isinstance(error, DeliveryRefused) or message.kind == TEST or now - message.created_at > PATIENCE
+        )
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(message.attempts - 1, 10))
         await self._runtime.outbox.failed(message.id, str(error), retry_at=None if hopeless else now + wait)
         log.warning(

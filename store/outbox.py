@@ -13,8 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import NotFound
 from store.clock import Clock
 from store.engine import Database
-from store.models import MessageModel
+from store.models import MessageModel, new_id
 from store.views import Message
+
+#: The kind of a message by which somebody tries out a channel.
+TEST = "test"
 
 
 async def put(
@@ -79,6 +82,32 @@ class Outbox:
         async with self._db.transaction() as session:
             rows = list(await session.scalars(statement))
         return [_view(row) for row in sorted(rows, key=lambda row: row.id)]
+
+    async def test(self, recipient: str, by: str) -> None:
+        """Queue a message that says that the channel works; it is about no incident."""
+        now = self._clock.now()
+        row = {
+            "key": new_id("test"),
+            "kind": TEST,
+            "recipient": recipient,
+            "payload": {"by": by},
+            "status": "pending",
+            "created_at": now,
+            "next_at": now,
+        }
+        async with self._db.transaction() as session:
+            await session.execute(insert(MessageModel).values(row))
+
+    async def tests(self, limit: int = 10) -> list[Message]:
+        """The newest test messages, and what became of them."""
+        newest = (
+            select(MessageModel)
+            .where(MessageModel.kind == TEST)
+            .order_by(MessageModel.id.desc())
+            .limit(limit)
+        )
+        async with self._db.transaction() as session:
+            return [_view(row) for row in await session.scalars(newest)]
 
     async def sent(self, message_id: int, receipt: Mapping[str, Any] | None = None) -> None:
         """It was handed over; `receipt` is what the channel will change it by."""
@@ -146,4 +175,5 @@ def _view(row: MessageModel) -> Message:
         created_at=row.created_at,
         status=row.status,
         receipt=row.receipt,
+        error=row.error,
     )

@@ -169,6 +169,7 @@ class Message(View):
     created_at: datetime
     status: str = "pending"
     receipt: dict[str, Any] | None = None
+    error: str | None = None
 
 
 class Answered(View):

@@ -17,7 +17,6 @@ from server.console.pages import frame, render
 from server.console.surroundings import Surroundings
 from server.console.visitors import SIGN_IN, Form, Reader, SessionsDep, reviewer
 from server.deps import MetricsDep, RuntimeDep, at_least
-from server.guards import MAX_ATTACHMENT_BODY
 from server.problems import Problem, ProblemError, from_exception
 from server.routes.approvals import record_decision
 from server.routes.artifacts import as_plain_text
@@ -80,7 +79,7 @@ async def decide(
     return RedirectResponse(f"/console/incidents/{approval.incident_id}", status_code=303)
 
 
-@router.post("/incidents/{incident_id}/attachments", max_body_size=MAX_ATTACHMENT_BODY)
+@router.post("/incidents/{incident_id}/attachments")
 async def attach(
     incident_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, form: Form
 ) -> Response:

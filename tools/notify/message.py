@@ -44,6 +44,10 @@ KINDS = {
         "Settings were not restored",
         "Job settings that were changed for a retry could not be put back. Please put them back by hand.",
     ),
+    "test": (
+        "This channel works",
+        "Somebody tried out this channel. Nothing has failed, and there is nothing to do.",
+    ),
     "broken": ("Pitstop is stuck", "Pitstop can't go on with this incident until somebody has looked."),
 }
 #: Kinds that ask for a decision.

@@ -159,7 +159,8 @@ def _units(task: TaskCase) -> Iterator[Unit]:
 def _whole(reading: Reading, task_key: str) -> Iterator[Unit]:
     """A source of a few lines, such as a state message, as one: its lines belong together."""
     text = "\n".join(line.text for line in reading.tail).strip()
-    if "\n" not in text or _EMPTY.match(text):
+    heaviest = max((block.weight for block in reading.blocks), default=0.0)
+    if not text or _EMPTY.match(text) or ("\n" not in text and heaviest >= _SHORT_WEIGHT):
         return
     yield Unit(
         _cut(text),

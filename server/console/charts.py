@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from server.console.words import duration
 from store.fleet import Bucket, Count
 
 WIDTH, HEIGHT = 560, 190
@@ -16,6 +17,9 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 26
 SERIES = 6
 OTHER = "other"
 TICKS = 4
+
+#: Seconds in the units of an axis of durations.
+UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 Say = Callable[[float], str]
 
@@ -99,8 +103,12 @@ def stacked(
     axis: Axis,
     counts: Iterable[Count | tuple[datetime, str, float]],
     say: Say = "{:g}".format,
+    least: float = TICKS,
 ) -> Chart:
-    """Bars stacked over time, the largest series at the bottom; beyond `SERIES` they are put together."""
+    """Bars stacked over time, the largest series at the bottom; beyond `SERIES` they are put together.
+
+    The axis reaches at least to `least`, so that counts have whole numbers on it.
+    """
     values: dict[str, dict[datetime, float]] = defaultdict(dict)
     for count in counts:
         at, name, value = (count.at, count.name, count.count) if isinstance(count, Count) else count
@@ -109,7 +117,7 @@ def stacked(
     if not names:
         return Chart(id, title)
     totals = [sum(values[name].get(at, 0) for name in names) for at in axis.at]
-    top = nice(max(totals))
+    top = nice(max([*totals, least]))
     bars: list[Rect] = []
     for number, at in enumerate(axis.at):
         y = float(HEIGHT - BOTTOM)
@@ -137,19 +145,22 @@ def stacked(
     )
 
 
-def lines(
-    id: str, title: str, axis: Axis, series: dict[str, dict[datetime, float]], say: Say = "{:g}".format
-) -> Chart:
-    """Points over time with a line through them, one line a series."""
+def lines(id: str, title: str, axis: Axis, series: dict[str, dict[datetime, float]]) -> Chart:
+    """Durations (seconds) over time: points with a line through them, one line a series."""
     highest = max((value for values in series.values() for value in values.values()), default=0)
     if not highest:
         return Chart(id, title)
-    top = nice(highest)
+    unit, name_of = next((u for u in UNITS if highest >= 2 * u[0]), UNITS[-1])
+    top = nice(highest / unit) * unit
     points: list[tuple[int, float, float, str]] = []
     paths: list[tuple[int, str]] = []
     for number, (name, values) in enumerate(series.items(), 1):
         place = [
-            (axis.x(n) + axis.step / 2, _y(values[at], top), f"{axis.label(at)}: {name} {say(values[at])}")
+            (
+                axis.x(n) + axis.step / 2,
+                _y(values[at], top),
+                f"{axis.label(at)}: {name} {duration(values[at])}",
+            )
             for n, at in enumerate(axis.at)
             if at in values
         ]
@@ -160,12 +171,12 @@ def lines(
         title,
         points=points,
         paths=paths,
-        y_ticks=_y_ticks(top, say),
+        y_ticks=_y_ticks(top, lambda value: f"{value / unit:g} {name_of}"),
         x_ticks=axis.ticks(),
         legend=[(n, name, "") for n, name in enumerate(series, 1)],
         head=["", *series],
         rows=[
-            [axis.label(at), *(say(values[at]) if at in values else "" for values in series.values())]
+            [axis.label(at), *(duration(values[at]) if at in values else "" for values in series.values())]
             for at in axis.at
             if any(at in values for values in series.values())
         ],
@@ -173,11 +184,11 @@ def lines(
 
 
 def nice(value: float) -> float:
-    """The next of 1, 2, 4, 5 and 8 times a power of ten that is at least `value`: the top of an axis."""
+    """The top of an axis: at least `value`, and a quarter of it is a round number too."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(m * power for m in (1, 2, 4, 5, 8, 10) if m * power >= value * (1 - 1e-9))
+    return next(m * power for m in (1.2, 1.6, 2, 2.4, 3.2, 4, 8, 12) if m * power >= value * (1 - 1e-9))
 
 
 def _merged(values: dict[str, dict[datetime, float]]) -> list[str]:
@@ -199,7 +210,7 @@ def _y(value: float, top: float) -> float:
 
 def _y_ticks(top: float, say: Say) -> list[tuple[float, str]]:
     steps: Sequence[float] = [top * n / TICKS for n in range(TICKS + 1)]
-    return [(_y(value, top), say(value)) for value in steps if top >= TICKS or value in (0, top / 2, top)]
+    return [(_y(value, top), say(value)) for value in steps]
 
 
 def _begin(at: datetime, bucket: Bucket) -> datetime:

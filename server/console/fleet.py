@@ -31,7 +31,9 @@ async def fleet_page(
 ) -> Response:
     """The measures of a range of days, both included, in UTC; the last thirty days unless said otherwise."""
     first, last = days(since, until, runtime.clock.now().date())
-    numbers = await Fleet(runtime.db).measure(_midnight(first), _midnight(last + timedelta(days=1)))
+    # What has not been yet is neither up nor down.
+    end = min(_midnight(last + timedelta(days=1)), runtime.clock.now())
+    numbers = await Fleet(runtime.db).measure(_midnight(first), end)
     return render(
         "fleet.html",
         **frame(visitor, sessions, "fleet"),
@@ -40,7 +42,7 @@ async def fleet_page(
         presets=[(n, runtime.clock.now().date() - timedelta(days=n - 1)) for n in PRESETS],
         numbers=numbers,
         tiles=tiles(numbers),
-        charts=charts(numbers, runtime.clock.now()),
+        charts=charts(numbers),
     )
 
 
@@ -125,16 +127,16 @@ def _of(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,}"
 
 
-def charts(numbers: FleetNumbers, now: datetime) -> dict[str, Chart]:
+def charts(numbers: FleetNumbers) -> dict[str, Chart]:
     """The charts by their ids."""
-    axis = Axis.over(numbers.since, min(numbers.until, now), numbers.bucket)
+    axis = Axis.over(numbers.since, numbers.until, numbers.bucket)
     over_time: dict[str, dict[datetime, Any]] = {
         "median": {r.at: r.median for r in numbers.recovery_over_time if r.at},
         "90th percentile": {r.at: r.p90 for r in numbers.recovery_over_time if r.at},
     }
     return {
         "classes": stacked("classes", "Failures by class", axis, numbers.classes),
-        "recovery": lines("recovery", "Time to recovery", axis, over_time, _short),
+        "recovery": lines("recovery", "Time to recovery", axis, over_time),
         "decisions": stacked("decisions", "What became of proposals", axis, numbers.decisions),
         "useful": stacked("useful", "Ratings of the analysis", axis, numbers.useful),
         "cost": stacked(
@@ -143,9 +145,6 @@ def charts(numbers: FleetNumbers, now: datetime) -> dict[str, Chart]:
             axis,
             [(at, "US dollars", value) for at, value, _ in numbers.cost],
             usd,
+            least=0.0,
         ),
     }
-
-
-def _short(seconds: float) -> str:
-    return "0" if seconds <= 0 else duration(seconds)

@@ -18,7 +18,7 @@ from store.jobs import KnownJob
 _PEOPLE = ("notify", "approvers", "owners", "escalate_to")
 #: What is set -> the channel that it switches on.
 _CHANNELS = {
-    "email": ("smtp_host", "acs_connection_string"),
+    "email": ("smtp_host", "acs_endpoint"),
     "slack": ("slack_bot_token",),
     "teams": ("teams_webhooks",),
     "apprise": ("apprise_urls",),

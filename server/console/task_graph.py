@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-WIDTH, HEIGHT = 168, 40
-GAP_X, GAP_Y = 44, 12
+WIDTH, HEIGHT = 152, 40
+GAP_X, GAP_Y = 34, 12
 MARGIN = 8
 #: More tasks than this are not drawn one by one: only those around the failures.
 MOST = 36
-NAME = 20
+NAME = 19
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ async def furnish(box: Box) -> str:
     log = [
         f"26/11/21 02:{n // 60:02}:{n % 60:02} INFO TaskSetManager: Finished task {n}.0" for n in range(1842)
     ]
-    await store.put_artifact(story, "stderr", "\n".join([*log, EVIDENCE, *log[:40]]), key="1/aggregate/whole")
+    await store.put_artifact(
+        story, "aggregate/stderr", "\n".join([*log, EVIDENCE, *log[:40]]), key="1/aggregate/whole"
+    )
     await ask(store, story)
     running = a_run(4712, "billing_export", life_cycle_state="RUNNING", result_state=None)
     await ask(store, await tell(store, running))

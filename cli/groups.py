@@ -72,7 +72,9 @@ def _whole(group: dict[str, Any]) -> None:
 
     console = Console()
     cause = group["cause"]
-    console.print(f"[bold]{cell(group['id'])}[/] {cell(cause['kind'].replace('_', ' '))} {cell(cause['value'])}")
+    console.print(
+        f"[bold]{cell(group['id'])}[/] {cell(cause['kind'].replace('_', ' '))} {cell(cause['value'])}"
+    )
     console.print(f"{group['action']} for {group['members']} incidents of {group['jobs']} jobs")
     console.print(cell(told(group)))
     if group["sha256"]:

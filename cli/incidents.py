@@ -78,9 +78,7 @@ def _story(story: dict[str, Any]) -> None:
 
     console = Console()
     diagnosis, proposal = story.get("diagnosis") or {}, story.get("proposal") or {}
-    console.print(
-        f"[bold]{cell(story['id'])}[/] {cell(story.get('job_name') or '')}: {story['status']}"
-    )
+    console.print(f"[bold]{cell(story['id'])}[/] {cell(story.get('job_name') or '')}: {story['status']}")
     if diagnosis:
         kind = f"{diagnosis['category']} / {diagnosis['failure_class']}"
         console.print(f"{cell(kind)}: {cell(diagnosis['root_cause'])}")

@@ -35,7 +35,9 @@ def review(
     from cli.client import Client
 
     client = Client(url=url, timeout=TIMEOUT_SECONDS)
-    client.get("/queue", limit=1)  # what is wrong with the address or the token is said before the screen changes
+    client.get(
+        "/queue", limit=1
+    )  # what is wrong with the address or the token is said before the screen changes
     from cli.review_app import ReviewApp
 
     ReviewApp(client, everyone=everyone).run()

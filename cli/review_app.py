@@ -80,15 +80,16 @@ class ReviewApp(App[None]):
     ]
 
     def __init__(self, client: Client, *, everyone: bool = False, look_seconds: float = LOOK_SECONDS) -> None:
-        super().__init__()
-        self.theme = "ansi-dark"  # the terminal's own colours, whatever they are; with NO_COLOR none
+        super().__init__(ansi_color=True)  # the terminal's own colours, whatever they are; with NO_COLOR none
+        self.theme = "ansi-dark"
         self._client = client
         self._look_seconds = look_seconds
         self._mine = not everyone
         self._items: dict[str, Json] = {}
         #: What the story shows: the row's key, the incident, its group.
         self._shown: tuple[str, Json, Json | None] | None = None
-        self._own: set[str] = set()
+        #: Rows whose end was told already, in a window.
+        self._told: set[str] = set()
 
     def compose(self) -> ComposeResult:
         yield Static(Text("Looking ..."), id="status")
@@ -116,7 +117,7 @@ class ReviewApp(App[None]):
         try:
             queue = await self._get("/queue", mine=asked[0], q=asked[1])
         except PitstopError as error:
-            self._status(f"! {error} Trying again ...")
+            self._status(f"! Trying again. {error}")
             return
         gone = self._fill(queue["items"])
         waits = f"{queue['total']} waiting" + (f" for {queue['caller']}" if self._mine else "")
@@ -145,8 +146,8 @@ class ReviewApp(App[None]):
         return old.get(before) if before is not None and before not in self._items else None
 
     async def _say_who(self, item: Json) -> None:
-        """The question under the cursor has gone: whoever answered it is named, if it was not us."""
-        if _key(item) in self._own:
+        """The question under the cursor has gone: whoever answered it is named, unless a window did."""
+        if _key(item) in self._told:
             return
         try:
             found = (await self._get(f"/approvals/{item['approval_id']}"))["approval"]
@@ -180,7 +181,7 @@ class ReviewApp(App[None]):
         except NotFound:
             return
         except PitstopError as error:
-            self._status(f"! {error} Trying again ...")
+            self._status(f"! Trying again. {error}")
             return
         moved = self._shown is None or self._shown[0] != key
         self._shown = (key, incident, group)
@@ -221,8 +222,7 @@ class ReviewApp(App[None]):
         def ended(outcome: Outcome | None) -> None:
             if outcome is None:
                 return
-            if outcome.decided:
-                self._own.add(key)
+            self._told.add(key)
             if outcome.refused:
                 self.push_screen(Notice("Not decided", line(outcome.said)))
             else:
@@ -308,7 +308,14 @@ def _cells(item: Json) -> list[Text]:
         job = f"{item['group']['pending']}x {job}"
     failure = line(item["failure_class"] or item["category"] or item["summary"]).replace("_", " ")
     why = ", ".join(line(reason["text"]) for reason in item["reasons"])
-    cells = (" ", job, failure, ACTIONS.get(item["action"], line(item["action"])), _left(item["expires_at"]), why)
+    cells = (
+        " ",
+        job,
+        failure,
+        ACTIONS.get(item["action"], line(item["action"])),
+        _left(item["expires_at"]),
+        why,
+    )
     return [Text(cell, no_wrap=True, overflow="ellipsis", end="") for cell in cells]
 
 

@@ -96,10 +96,14 @@ def ending(approval: Json) -> str:
 
 def _head(story: Story, incident: Json, diagnosis: Json) -> None:
     story.heading(line(incident.get("job_name") or f"run {incident.get('run_id')}"))
-    story.say(diagnosis.get("root_cause") or incident.get("summary") or "The cause is not known.", style="bold")
+    story.say(
+        diagnosis.get("root_cause") or incident.get("summary") or "The cause is not known.", style="bold"
+    )
     kind = f"{diagnosis.get('category', 'unknown')} / {diagnosis.get('failure_class', 'unknown')}"
     story.say(f"{line(kind)}, confidence {percent(diagnosis.get('confidence'))}")
-    where = f"run {incident.get('run_id')}, attempt {incident.get('attempt', 1)}, incident {incident.get('id')}"
+    where = (
+        f"run {incident.get('run_id')}, attempt {incident.get('attempt', 1)}, incident {incident.get('id')}"
+    )
     story.say(f"{line(where)}, opened {ago(incident.get('opened_at'))}")
     if diagnosis.get("injection_suspected"):
         story.say("! The log gives orders. They were ignored; read it with that in mind.", style="bold")
@@ -122,9 +126,14 @@ def _group(story: Story, group: Json) -> None:
     members = group["items"]
     for member in members[:MAX_MEMBERS]:
         first = ", goes first" if member["canary"] else ""
-        story.say(f"{line(member['job_name'])}, run {member['run_id']}: {words(member['state'])}{first}", indent="  ")
+        story.say(
+            f"{line(member['job_name'])}, run {member['run_id']}: {words(member['state'])}{first}",
+            indent="  ",
+        )
     if len(members) > MAX_MEMBERS:
-        story.say(f"... and {len(members) - MAX_MEMBERS} more (`pitstop groups {line(group['id'])}`)", indent="  ")
+        story.say(
+            f"... and {len(members) - MAX_MEMBERS} more (`pitstop groups {line(group['id'])}`)", indent="  "
+        )
 
 
 def _proposal(story: Story, incident: Json) -> None:

@@ -14,6 +14,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Checkbox, Input, RadioButton, RadioSet, Static, TextArea
@@ -59,11 +60,28 @@ class Target:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a window ended: what to say, and whether it was refused."""
+    """How a window ended: what to say, and whether the decision was refused."""
 
     said: str
     refused: bool = False
-    decided: bool = False
+
+
+class Choice(RadioButton):
+    """One of several; the mark, and not a colour alone, says which it is."""
+
+    def render(self) -> Content:
+        return _marked(self)
+
+
+class Tick(Checkbox):
+    """Yes or no, by its mark."""
+
+    def render(self) -> Content:
+        return _marked(self)
+
+
+def _marked(button: Choice | Tick) -> Content:
+    return Content.assemble("(x) " if button.value else "( ) ", Content(str(button.label)))
 
 
 class Window(ModalScreen[Outcome | None]):
@@ -139,7 +157,7 @@ class Window(ModalScreen[Outcome | None]):
         except PitstopError as error:
             self.dismiss(Outcome(str(error), refused=True))
         else:
-            self.dismiss(Outcome(f"{self.said()}: {self.target.name}", decided=True))
+            self.dismiss(Outcome(f"{self.said()}: {self.target.name}"))
 
     def said(self) -> str:
         """The decision in a word or two, once it is taken."""
@@ -192,7 +210,8 @@ class Edit(Window):
 
     def body(self) -> dict[str, Any]:
         form = {
-            field.name: _value(self.query_one(f"#field-{number}")) for number, field in enumerate(self._fields)
+            field.name: _value(self.query_one(f"#field-{number}"))
+            for number, field in enumerate(self._fields)
         }
         params = proposals.read_form(self._proposal, form).model_dump(mode="json")
         return self.target.body("edit", params=params, comment=self.comment(), useful=self.useful())
@@ -213,9 +232,9 @@ class Reject(Window):
         yield _input("comment", "Reason, for the team and the audit trail")
         run, incident = ("runs", "incidents") if self.target.members else ("run", "incident")
         with RadioSet(id="then", compact=True):
-            yield RadioButton("Nothing else", value=True, id="then-nothing")
-            yield RadioButton(f"Also stop the {run}", id="then-terminate")
-            yield RadioButton(f"I take the {incident} over by hand", id="then-take_over")
+            yield Choice("Nothing else", value=True, id="then-nothing")
+            yield Choice(f"Also stop the {run}", id="then-terminate")
+            yield Choice(f"I take the {incident} over by hand", id="then-take_over")
         yield from _rating()
 
     def body(self) -> dict[str, Any]:
@@ -270,14 +289,14 @@ def _input(id: str, placeholder: str) -> Input:
 
 def _rating() -> ComposeResult:
     with RadioSet(id="rating", compact=True):
-        yield RadioButton("Not said whether the analysis was useful", value=True, id="rating-none")
-        yield RadioButton("It was useful", id="rating-yes")
-        yield RadioButton("It was not", id="rating-no")
+        yield Choice("Not said whether the analysis was useful", value=True, id="rating-none")
+        yield Choice("It was useful", id="rating-yes")
+        yield Choice("It was not", id="rating-no")
 
 
 def _widget(field: Field, id: str) -> Widget:
     if field.kind == "bool":
-        return Checkbox("yes", value=bool(field.value), id=id, compact=True)
+        return Tick("yes", value=bool(field.value), id=id, compact=True)
     if field.kind == "lines":
         area = TextArea(str(field.value), id=id, compact=True, soft_wrap=False)
         area.styles.height = min(field.rows, 8)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator
 import structlog
 
 from server import watcher
+from server.aftermath import look_after
 from server.intake import read_signal
 from server.leader import Leader
 from server.loops import Loop, pause, run_loop
@@ -32,6 +33,7 @@ GROUPS_SECONDS = 1.0
 REMINDERS_SECONDS = 30.0
 RETENTION_SECONDS = 3600.0
 PULSE_SECONDS = 25.0
+AFTERMATH_SECONDS = 300.0
 #: A part that ended because of a bug is started again after this.
 RESTART_SECONDS = 10.0
 
@@ -80,6 +82,7 @@ def _loops(runtime: Runtime, *, poll_only: bool) -> list[Loop]:
         Loop("groups", GROUPS_SECONDS, runtime.groups.go_on),
         Loop("retention", RETENTION_SECONDS, functools.partial(let_go, runtime)),
         Loop("reminders", REMINDERS_SECONDS, functools.partial(remind, runtime)),
+        Loop("aftermath", AFTERMATH_SECONDS, functools.partial(look_after, runtime)),
         Loop("pulse", PULSE_SECONDS, Pulse(runtime.db, runtime.clock).beat, alone=False),
         Loop("outbox", OUTBOX_SECONDS, Postman(runtime).deliver, alone=False),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import aliased, defer
@@ -14,7 +14,7 @@ from store.claims import view
 from store.clock import Clock
 from store.engine import Database
 from store.incidents import summary
-from store.models import ClaimModel, IncidentModel
+from store.models import ClaimModel, EventModel, IncidentModel
 from store.views import Due, IncidentSummary
 
 UNSETTLED = ("claimed", "sending", "unknown")
@@ -132,6 +132,22 @@ class Sweeps:
             .where(and_(IncidentModel.outcome.is_not(None), IncidentModel.id > (after or "")))
             .options(defer(IncidentModel.facts, raiseload=True))
             .order_by(IncidentModel.id)
+            .limit(limit)
+        )
+        async with self._db.transaction() as session:
+            return [summary(row) for row in await session.scalars(statement)]
+
+    async def observed(self, *, since: datetime, without: str, limit: int) -> list[IncidentSummary]:
+        """Incidents that were only observed, opened since then, with no event of the kind `without`: any `limit`.
+
+        In no order, so that those whose time has not come hold up nothing.
+        """
+        known = exists().where(EventModel.incident_id == IncidentModel.id, EventModel.kind == without)
+        statement = (
+            select(IncidentModel)
+            .where(IncidentModel.opened_at >= since, IncidentModel.status == Status.OBSERVED, ~known)
+            .options(defer(IncidentModel.facts, raiseload=True))
+            .order_by(func.random())
             .limit(limit)
         )
         async with self._db.transaction() as session:

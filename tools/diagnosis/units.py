@@ -24,6 +24,8 @@ _ABOVE, _BELOW = 0.86, 0.7
 _BLOCKS = 120
 #: A source of so few lines is also read as one message.
 _SHORT, _SHORT_WEIGHT = 8, 0.55
+#: An exception lighter than this does not speak for such a source.
+_FAINT = 0.3
 #: What the very last line of a source weighs when nothing else is there.
 _LAST_WORDS = 0.3
 #: An exception's class and message in one line, whatever the class is called.
@@ -125,7 +127,8 @@ def _units(task: TaskCase) -> Iterator[Unit]:
     for block in sorted(blocks, key=lambda block: -block.weight)[:_BLOCKS]:
         yield from _block_units(block, task.task_key)
     for reading in task.readings:
-        if reading.lines <= _SHORT and not any(block.chain for block in reading.blocks):
+        speaking = any(block.chain and block.weight >= _FAINT for block in reading.blocks)
+        if reading.lines <= _SHORT and not speaking:
             yield from _whole(reading, task.task_key)
     lines = event_lines(task.events)
     for number, line in enumerate(lines, 1):

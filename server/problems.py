@@ -37,6 +37,7 @@ STATUS: tuple[tuple[type[errors.PitstopError], int, str], ...] = (
 RETRY_AFTER_SECONDS = 5
 #: What the framework says in two words.
 _PLAIN = {
+    400: "The body can't be read as what it is said to be.",
     404: "There is nothing at this address.",
     405: "This address is there, and does not take this method.",
     413: "The body is larger than this address takes.",
@@ -117,7 +118,9 @@ def from_exception(error: Exception) -> tuple[Problem, dict[str, str]]:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
         return Problem(title="Invalid input", status=422, detail=f"{faults}."), {}
     if isinstance(error, HTTPException):
-        return Problem(title=error.detail, status=error.status_code, detail=error.detail), dict(
+        status = error.status_code
+        title = error.detail if status != 400 else _meaning(status)
+        return Problem(title=title, status=status, detail=_PLAIN.get(status, error.detail)), dict(
             error.headers or {}
         )
     raise error

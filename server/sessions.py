@@ -24,6 +24,7 @@ from core.errors import ConfigurationError, Conflict, Forbidden, Unauthenticated
 from core.incident import Reviewer
 from core.settings import Settings
 from server.people import Role
+from store.tokens import SESSIONS
 from store.views import Token
 from wiring.runtime import Runtime
 
@@ -32,7 +33,6 @@ SESSION_SECONDS = 12 * 3600.0
 CODE_SECONDS = 15 * 60
 KEY_FILE = "session.key"
 _SESSION = "ses_"
-_ROW = "tok_ses_"
 _VISITOR = "vis_"
 #: How a session says which token opened it.
 _PARENT = "token "
@@ -112,7 +112,9 @@ class Sessions:
         if not secret.startswith(_SESSION):
             return Visitor(secret)
         try:
-            token = await runtime.tokens.verify(secret, idle_seconds=runtime.settings.session_idle_seconds)
+            token = await runtime.tokens.verify(
+                secret, idle_seconds=runtime.settings.session_idle_seconds, prefix=_SESSION
+            )
         except Unauthenticated:
             return new_visitor()
         if await _is_orphan(runtime, token):
@@ -153,7 +155,7 @@ class Sessions:
 
     async def end_all(self, runtime: Runtime, name: str) -> int:
         """End every session of this person, on whatever machine; how many it were."""
-        return await runtime.tokens.revoke_all(name, _ROW)
+        return await runtime.tokens.end_sessions(name)
 
     async def redeem(self, runtime: Runtime, code: str) -> str:
         """A session for a sign-in link's code; its secret.
@@ -187,7 +189,7 @@ async def _is_orphan(runtime: Runtime, token: Token) -> bool:
 
 async def _open(runtime: Runtime, number: str, name: str, role: Role, by: str, seconds: float) -> str:
     secret, _ = await runtime.tokens.create(
-        name, role, ttl_seconds=seconds, by=by, token_id=_ROW + number, prefix=_SESSION
+        name, role, ttl_seconds=seconds, by=by, token_id=SESSIONS + number, prefix=_SESSION
     )
     return secret
 

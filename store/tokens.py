@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from store.clock import Clock
@@ -17,6 +18,8 @@ from store.models import ROLES, TokenModel, new_id
 from store.views import Token
 
 PREFIX = "pit_"
+#: What the ids of console sessions begin with: each is a row of its own, and ends with its person's token.
+SESSIONS = "tok_ses_"
 #: A token's last use is written down at most this often.
 USE_RESOLUTION = timedelta(minutes=1)
 _HINT = "Make a new one with `pitstop tokens create`."
@@ -71,15 +74,18 @@ class Tokens:
             raise Conflict(f"There is a token {row.id} already.") from error
         return secret, _view(row)
 
-    async def verify(self, secret: str, *, idle_seconds: float | None = None) -> Token:
+    async def verify(self, secret: str, *, idle_seconds: float | None = None, prefix: str = PREFIX) -> Token:
         """Who holds this token.
 
         Args:
             idle_seconds: How long it may have lain unused.
+            prefix: What it has to begin with: a session's secret is no API token, nor the other way round.
 
         Raises:
             Unauthenticated: Nobody does, or it has expired, lay unused too long, or was revoked.
         """
+        if not secret.startswith(prefix):
+            raise Unauthenticated("The token is not known.", hint=_HINT)
         now = self._clock.now()
         async with self._db.transaction() as session:
             row = await session.scalar(select(TokenModel).where(TokenModel.sha256 == _sha256(secret)))
@@ -100,24 +106,24 @@ class Tokens:
             return _view(row)
 
     async def revoke(self, token_id: str) -> Token:
-        """Make a token worthless; doing it again changes nothing. Raises: NotFound."""
+        """Make a token worthless, and every session of its person; doing it again changes nothing.
+
+        Raises:
+            NotFound: There is no such token.
+        """
         async with self._db.transaction() as session:
             row = await session.get(TokenModel, token_id, with_for_update=True)
             if row is None:
                 raise NotFound(f"There is no token {token_id}.")
             row.revoked_at = row.revoked_at or self._clock.now()
+            if not row.id.startswith(SESSIONS):
+                await _end_sessions(session, row.name, self._clock.now())
         return _view(row)
 
-    async def revoke_all(self, name: str, id_prefix: str) -> int:
-        """Make every token of this name whose id begins so worthless; how many it were."""
-        wanted = update(TokenModel).where(
-            TokenModel.name == name,
-            TokenModel.id.startswith(id_prefix, autoescape=True),
-            TokenModel.revoked_at.is_(None),
-        )
+    async def end_sessions(self, name: str) -> int:
+        """End every console session of this person; how many it were."""
         async with self._db.transaction() as session:
-            done = await session.execute(wanted.values(revoked_at=self._clock.now()).returning(TokenModel.id))
-            return len(done.all())
+            return await _end_sessions(session, name, self._clock.now())
 
     async def standing(self, token_id: str) -> bool:
         """Whether this token is there and was not revoked."""
@@ -130,6 +136,21 @@ class Tokens:
         statement = select(TokenModel).order_by(TokenModel.created_at.desc(), TokenModel.id)
         async with self._db.transaction() as session:
             return [_view(row) for row in await session.scalars(statement)]
+
+
+async def _end_sessions(session: AsyncSession, name: str, at: datetime) -> int:
+    ended = (
+        update(TokenModel)
+        .where(
+            TokenModel.name == name,
+            TokenModel.id.startswith(SESSIONS, autoescape=True),
+            TokenModel.revoked_at.is_(None),
+        )
+        .values(revoked_at=at)
+        .returning(TokenModel.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(list(await session.scalars(ended)))
 
 
 def _sha256(secret: str) -> str:

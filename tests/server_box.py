@@ -116,7 +116,7 @@ async def box(box_settings: Settings, sandbox: SandboxProcess) -> AsyncIterator[
 @contextlib.asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[str]:
     """The app on a real socket, for what a test transport can't do (streams); its address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, proxy_headers=False))
     running = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

@@ -21,8 +21,8 @@ class InvestigateIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    run_id: int | None = Field(default=None, gt=0, le=MAX_ID)
-    job_id: int | None = Field(default=None, gt=0, le=MAX_ID)
+    run_id: int | None = Field(default=None, gt=0, le=MAX_ID, strict=True)
+    job_id: int | None = Field(default=None, gt=0, le=MAX_ID, strict=True)
 
     @model_validator(mode="after")
     def _one(self) -> "InvestigateIn":
@@ -78,7 +78,7 @@ async def list_incidents(
     status: Annotated[list[Status] | None, Query()] = None,
     open_only: Annotated[bool, Query(alias="open", description="Only those that are not finished.")] = False,
     category: Category | None = None,
-    job_id: int | None = None,
+    job_id: Annotated[int | None, Query(gt=0, le=MAX_ID)] = None,
     run_id: Annotated[int | None, Query(gt=0, le=MAX_ID)] = None,
     q: Annotated[
         str, Query(max_length=200, description="Looked for in ids, job names, classes, causes.")

@@ -188,7 +188,7 @@ async def test_signatures(chatting: Box, slack: FakeSlack) -> None:
     refused = [
         signed(payload, secret="another"),
         signed(payload, age=301),
-        signed(payload, age=-301),
+        signed(payload, age=-400),
         {**good, "content": good["content"] + "+"},
         {"content": good["content"], "headers": {"content-type": good["headers"]["content-type"]}},
         {**good, "headers": {**good["headers"], "x-slack-request-timestamp": "soon"}},

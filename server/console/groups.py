@@ -1,20 +1,25 @@
 """The console's pages of groups: those that wait, one with its members, and the form that decides on all of them."""
 
+import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
+from core.actions import Action, Proposal
 from core.errors import InvalidInput, PitstopError
 from core.groups import GroupAnswer
+from server.console import proposals, stakes
 from server.console.pages import frame, render
 from server.console.visitors import Form, Reader, SessionsDep, reviewer, text
 from server.deps import MetricsDep, RuntimeDep
 from server.problems import Problem, ProblemError, from_exception
 from server.routes.groups import record_group_decision
 from server.sessions import Sessions, Visitor
-from store.group_views import Group
+from store.group_views import Group, GroupMember
 from wiring.runtime import Runtime
 
 router = APIRouter(prefix="/console/groups", include_in_schema=False)
@@ -92,11 +97,30 @@ async def _page(
 
 
 def _context(visitor: Visitor, sessions: Sessions, group: Group) -> dict[str, Any]:
+    waiting = [item for item in group.items if item.state == "pending"]
+    alike, like_it = usual(waiting)
     going_on = any(decision.phase in ("canary", "released") for decision in group.decisions)
     return {
         **frame(visitor, sessions, "groups"),
         "group": group,
         "may_decide": reviewer(visitor).role in ("approver", "admin"),
         "going_on": going_on or group.pending > 0,
-        "waiting": [item for item in group.items if item.state == "pending"],
+        "waiting": waiting,
+        "usual": alike,
+        "like_it": like_it,
+        "changes": proposals.changes(_proposal(group, alike), {}) if alike else [],
+        "stakes": stakes.stakes(_proposal(group, alike), {}) if alike else [],
     }
+
+
+def usual(waiting: Sequence[GroupMember]) -> tuple[GroupMember | None, int]:
+    """A member whose parameters most of those that wait have, and how many these are."""
+    if not waiting:
+        return None, 0
+    written = [json.dumps(item.params, sort_keys=True) for item in waiting]
+    text, count = Counter(written).most_common(1)[0]
+    return waiting[written.index(text)], count
+
+
+def _proposal(group: Group, member: GroupMember) -> Proposal:
+    return Proposal(action=Action(group.action), params=member.params, reason="", confidence=0.0)

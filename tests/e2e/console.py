@@ -14,6 +14,8 @@ from tests.server_box import Box
 
 #: Set to a folder to take the README's pictures there.
 PICTURES = os.environ.get("PITSTOP_TEST_PICTURES")
+#: What the documentation shows.
+SHOWN = ("queue", "incident", "incident-dark", "incident-phone", "fleet", "settings", "group")
 
 
 @dataclass
@@ -29,10 +31,10 @@ class Desk:
         """Go to a page of the console."""
         await self.page.goto(self.url + path)
 
-    async def picture(self, name: str, *, whole: bool = False) -> None:
-        """Take a picture for the documentation, when asked to."""
-        if PICTURES:
-            await self.page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=whole)
+    async def picture(self, name: str) -> None:
+        """Take a picture for the documentation, when asked to and when it is one that is shown there."""
+        if PICTURES and name in SHOWN:
+            await self.page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
 
 
 async def sign_in(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +17,6 @@ from tests.e2e.browser import browser, chromium
 from tests.e2e.processes import ROOT
 
 __all__ = ["browser", "chromium"]
-
-#: Set to a folder to take the README's pictures there.
-PICTURES = os.environ.get("PITSTOP_TEST_PICTURES")
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -68,13 +64,11 @@ async def test_the_console_shows_an_incident_and_takes_a_decision(open_folder, b
         await page.goto(api.post("/api/v1/sign-in-links").json()["url"])
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("heading", name="Waiting for you")).to_be_visible()
-        await picture(page, "incidents")
         memory = next(
             i for i in api.get("/api/v1/incidents").json()["items"] if i["failure_class"] == "executor_oom"
         )
         await page.goto(f"{parts.url}/console/incidents/{memory['id']}")
         await expect(page.get_by_text("spark.executor.memory").first).to_be_visible()
-        await picture(page, "incident")
         await page.get_by_role("button", name="Approve").first.click()
 
         def ended() -> bool:
@@ -86,13 +80,6 @@ async def test_the_console_shows_an_incident_and_takes_a_decision(open_folder, b
     finally:
         await asyncio.to_thread(manager.__exit__, None, None, None)
     assert processes_of(open_folder) == []
-
-
-async def picture(page, name: str) -> None:
-    """Take a picture for the README, when asked to."""
-    if PICTURES:
-        await page.set_viewport_size({"width": 1280, "height": 900})
-        await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
 
 
 @pytest.mark.parametrize("command", [["--help"], ["demo", "--help"], ["diagnose", "--help"]])

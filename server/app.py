@@ -136,13 +136,13 @@ async def _running(app: FastAPI, runtime: Runtime) -> AsyncIterator[None]:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The document, with what FastAPI can't see: the problem's schema, and the webhook's password."""
+    """The document, with what FastAPI can't see: problem documents, and the webhook's password."""
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
-        components = schema.setdefault("components", {})
-        components.setdefault("schemas", {})["Problem"] = problems.Problem.model_json_schema()
-        components.setdefault("securitySchemes", {})["WebhookBasic"] = {"type": "http", "scheme": "basic"}
+        problems.document(schema)
+        schemes = schema["components"].setdefault("securitySchemes", {})
+        schemes["WebhookBasic"] = {"type": "http", "scheme": "basic"}
         app.openapi_schema = schema
     return app.openapi_schema

@@ -146,8 +146,8 @@ async def test_the_fleet_counts_and_draws(desk: Desk, pages: dict[str, str]) -> 
     await expect(
         page.get_by_role("region", name="Shadow mode against what people did").first
     ).to_contain_text("repaired")
-    await page.get_by_label("From").fill("2020-01-01")
-    await page.get_by_label("To").fill("2020-01-31")
+    await page.get_by_label("From", exact=True).fill("2020-01-01")
+    await page.get_by_label("To", exact=True).fill("2020-01-31")
     await page.get_by_role("button", name="Show").click()
     await expect(page.get_by_text("Nothing in this time.").first).to_be_visible()
 

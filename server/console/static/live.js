@@ -5,7 +5,14 @@
   const address = document.body.dataset.news;
   if (!address || !window.EventSource) return;
   let source = null;
-  const tell = () => document.body.dispatchEvent(new CustomEvent("news"));
+  let once_more = 0;
+  const fire = () => document.body.dispatchEvent(new CustomEvent("news"));
+  // News that comes while a part is being fetched or put in place finds nobody listening: so it is told twice.
+  const tell = () => {
+    fire();
+    clearTimeout(once_more);
+    once_more = setTimeout(fire, 1500);
+  };
   const listen = () => {
     source = new EventSource(address);
     source.addEventListener("news", tell);

@@ -35,6 +35,9 @@ class NewApproval(Piece):
     notify: list[str] = Field(default_factory=list)
     #: The cause it shares with other incidents, and how the policy groups them; None: it is asked about alone.
     grouping: Grouping | None = None
+    #: Who may not approve it, and whether somebody else must approve what a person has edited.
+    barred: list[str] = Field(default_factory=list)
+    separate_duties: bool = False
 
 
 class ClaimRequest(Piece):

@@ -200,6 +200,8 @@ class Approval(Words):
     proposal: Proposal
     payload_sha256: str
     approvers: list[str] = Field(default_factory=list)
+    #: Who may not approve it: they started the run by hand, or edited the proposal.
+    barred: list[str] = Field(default_factory=list)
     created_at: str
     expires_at: str | None = None
     decided_at: str | None = None

@@ -123,6 +123,8 @@ class Rules(Strict):
     notify: list[str] = Field(default_factory=list)
     #: Whether who was asked by e-mail is told how it was decided (where messages can be changed, they are).
     tell_decision: bool = False
+    #: Whoever started the run by hand, or edited the proposal, may not approve it: an edit then asks somebody else.
+    separate_duties: bool = False
     approval_ttl_seconds: float = Field(default=4 * 3600.0, gt=0)
     on_expiry: Literal["escalate", "close"] = "escalate"
     notify_needs_approval: bool = False

@@ -88,11 +88,20 @@ def approval_for(
         proposal=proposal,
         payload_sha256=payload_sha256(state["incident_id"], state["attempt"], proposal.action, params),
         approvers=rules.approvers,
+        barred=_started_by(state) if rules.separate_duties else [],
+        separate_duties=rules.separate_duties,
         ttl_seconds=rules.approval_ttl_seconds,
         decided_by_rule=rule,
         notify=[] if rule else (rules.notify or rules.approvers or rules.owners),
         grouping=_grouping(state, proposal, rules, cause),
     )
+
+
+def _started_by(state: State) -> list[str]:
+    """Who started the run by hand; nobody, where a schedule or another job did."""
+    run = state.get("run", {})
+    creator = run.get("creator", "") if run.get("trigger") == "ONE_TIME" else ""
+    return [creator] if creator else []
 
 
 def _grouping(state: State, proposal: Proposal, rules: Rules, cause: Cause | None) -> Grouping | None:

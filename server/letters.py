@@ -69,6 +69,8 @@ def _said(message: views.Message, approval: Approval | None) -> str:
     if approval.status is not ApprovalStatus.PENDING:
         return ending(approval)
     until = f"It can be decided until {_clock(approval.expires_at)}." if approval.expires_at else ""
+    if editor := message.payload.get("edited_by"):
+        return f"{editor} has edited the proposal, so it takes somebody else to approve it. {until}"
     by = message.payload.get("delegated_by")
     if by:
         comment = message.payload.get("comment")

@@ -135,6 +135,8 @@ def _new_row(incident: IncidentModel, new: NewApproval, at: datetime) -> Approva
         channel="policy" if by_rule else None,
         comment="",
         then_do="nothing",
+        barred=[name.strip() for name in new.barred if name.strip()],
+        separate_duties=new.separate_duties,
     )
 
 
@@ -219,6 +221,7 @@ def view(row: ApprovalModel, claimed: bool) -> Approval:
         proposal=Proposal.model_validate(row.proposal),
         payload_sha256=row.payload_sha256,
         approvers=[str(name) for name in row.approvers],
+        barred=[str(name) for name in row.barred],
         created_at=row.created_at.astimezone(UTC).isoformat(),
         expires_at=iso(row.expires_at),
         decided_at=iso(row.decided_at),

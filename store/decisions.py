@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.actions import Action, Params, Proposal, check_params, payload_sha256
 from core.errors import Conflict, Forbidden, Gone, InvalidInput
 from core.incident import Approval, ApprovalStatus, Decision, DecisionKind, Reviewer, Status
-from store import events, notices
+from store import duties, events, notices
 from store.approvals import iso, view
 from store.incidents import LOOK_AFTER
 from store.models import ApprovalModel, IncidentModel
+from store.people import listed
 
 STATUS_AFTER: Mapping[DecisionKind, ApprovalStatus] = {
     DecisionKind.APPROVE: ApprovalStatus.APPROVED,
@@ -97,14 +98,20 @@ async def decide(
         raise too_late(row)
     if row.expires_at is not None and row.expires_at <= answer.at:
         raise Gone(f"The time to decide ended at {iso(row.expires_at)}.")
+    if _asked_already(row, decision, reviewer):
+        return False
     if decision.payload_sha256 not in (None, row.payload_sha256):
         raise Conflict(
             "The proposal is not the one that this decision was made on.",
             hint=f"Look at it again: its hash is {row.payload_sha256} now.",
         )
+    duties.check_may_approve(row, decision, reviewer)
     before = row.proposal
     if decision.kind is DecisionKind.EDIT:
         _edit(incident, row, decision, check_edit)
+        if row.separate_duties:
+            await duties.ask_another(session, row, before, reviewer, decision.comment, answer.at)
+            return True
     row.status = STATUS_AFTER[decision.kind]
     row.decided_at, row.decided_by, row.channel = answer.at, reviewer.name, reviewer.channel
     row.comment, row.then_do, row.useful = decision.comment, decision.then, decision.useful
@@ -141,6 +148,17 @@ def _same(row: ApprovalModel, decision: Decision, reviewer: Reviewer) -> bool:
     if decision.kind is DecisionKind.RESPOND:
         return decision.comment == row.comment
     return decision.then == row.then_do
+
+
+def _asked_already(row: ApprovalModel, decision: Decision, reviewer: Reviewer) -> bool:
+    """Whether `row` waits for somebody else with exactly this edit of this person, sent again."""
+    if (
+        decision.kind is not DecisionKind.EDIT
+        or not row.separate_duties
+        or not listed(reviewer.name, row.barred)
+    ):
+        return False
+    return row.payload_sha256 != row.original_sha256 and _edited(row, decision)[1] == row.payload_sha256
 
 
 def too_late(row: ApprovalModel) -> Conflict | Gone:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -170,6 +171,9 @@ class ApprovalModel(Base):
     extended_at: Mapped[datetime | None]
     #: How many of the stages of `store.reminders` it went through since it was asked, or extended.
     reminders: Mapped[int] = mapped_column(Integer, server_default="0")
+    #: Who may not approve it, and whether an edit asks somebody else: see `store.duties`.
+    barred: Mapped[list[Any]] = mapped_column(CleanJson, server_default="[]")
+    separate_duties: Mapped[bool] = mapped_column(server_default=false())
 
 
 class ClaimModel(Base):

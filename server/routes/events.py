@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from core.errors import StoreUnavailable
 from server import story
 from server.deps import NewsDep, RuntimeDep, Viewer
 from server.live import News
+from server.notice import MAX_ID
 from server.problems import documented
 from wiring.runtime import Runtime
 
@@ -21,6 +23,7 @@ router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
 PAGE = 200
 #: A stream looks by itself after this long without news, should a notice have been lost.
 LOOK_ANYWAY_SECONDS = 15.0
+_ID = re.compile("[0-9]{1,18}", re.ASCII)
 STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
@@ -38,7 +41,7 @@ async def list_events(
     runtime: RuntimeDep,
     news: NewsDep,
     caller: Viewer,
-    after: Annotated[int, Query(ge=0, description="Only events with a greater id.")] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_ID, description="Only events with a greater id.")] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> story.EventPage | Response:
@@ -60,14 +63,14 @@ async def stream_events(
     runtime: RuntimeDep,
     news: NewsDep,
     caller: Viewer,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Server-sent events: `id` is the event's id, `event` its kind, `data` the event as JSON.
 
     Reconnecting with `Last-Event-ID` goes on where it broke off.
     """
-    start = int(last_event_id) if last_event_id and last_event_id.isdigit() else after
+    start = int(last_event_id) if last_event_id and _ID.fullmatch(last_event_id) else after
     await runtime.queries.events(incident_id, after=start, limit=1)  # 404 before the stream begins
     return EventSourceResponse(_follow(runtime, news, incident_id, start), send_timeout=30)
 

@@ -88,6 +88,26 @@ async def ids_that_are_code(target: Target) -> None:
             assert answer.status_code in (200, 422), (query, answer.text)
 
 
+async def numbers_too_large(target: Target) -> None:
+    approval = await target.asked()
+    anna = await target.as_("approver", ANNA)
+    events = f"/api/v1/incidents/{approval.incident_id}/events"
+    for number in (2**63, 10**30, 10**400, -(2**63) - 1):
+        for path, name in (
+            ("/api/v1/incidents", "job_id"),
+            ("/api/v1/incidents", "run_id"),
+            (events, "after"),
+        ):
+            await target.refused(anna, "GET", path, 422, params={name: str(number)})
+        for path in ("/api/v1/incidents", "/api/v1/approvals", "/api/v1/groups", events):
+            await target.refused(anna, "GET", path, 422, params={"limit": str(number)})
+        await target.refused(anna, "POST", "/api/v1/incidents", 422, json={"run_id": number})
+    for place in ("9" * 400, "²", "-1", "1e9"):
+        headers = {"last-event-id": place.encode(), "accept": "text/event-stream"}
+        async with anna.stream("GET", events, headers=headers) as stream:
+            target.check(stream, 200)
+
+
 async def static_files_outside_their_folder(target: Target) -> None:
     for path in (
         "../pages.py",
@@ -249,6 +269,7 @@ async def markup_in_names(target: Target) -> None:
 ATTACKS = {
     "ids and paths of other incidents": ids_of_others,
     "ids that are SQL, paths, NULs, templates, markup": ids_that_are_code,
+    "numbers that no row can have": numbers_too_large,
     "static files outside their folder": static_files_outside_their_folder,
     "oversize and deeply nested bodies": oversize_and_nested_bodies,
     "bodies that are not what they say": bodies_that_are_not_what_they_say,

@@ -55,7 +55,7 @@ class Tally:
     def table(self) -> str:
         """One line an attack."""
         rows = [f"  {name:<64}{count:>5} refused" for name, count in self.refused.items()]
-        total = f"{len(self.refused)} kinds of attack, {self.refused.total()} tries, all refused."
+        total = f"{len(self.refused)} kinds of attack, {self.refused.total()} tries refused."
         return "\n".join([*rows, f"  {total}"])
 
 
@@ -151,9 +151,10 @@ class Target:
 
     def check(self, answer: httpx.Response, *statuses: int) -> None:
         """Count a refusal, once it is seen to be one."""
-        said = f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:300]}"
+        text = answer.text if answer.is_closed else ""  # a stream has no end
+        said = f"{answer.request.method} {answer.request.url}: {answer.status_code} {text[:300]}"
         assert answer.status_code in statuses, said
-        assert "Traceback" not in answer.text, said
+        assert "Traceback" not in text, said
         assert answer.headers["x-content-type-options"] == "nosniff", said
         if answer.status_code >= 400 and answer.request.url.path.startswith(("/api/", "/webhooks/")):
             assert answer.headers["content-type"] == "application/problem+json", said

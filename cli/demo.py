@@ -76,10 +76,12 @@ def _script(parts: Stage, console: Console, only: list[str], as_json: bool) -> b
     if as_json:
         typer.echo(json.dumps([vars(r) for r in results], indent=2))
     _table(console, results)
+    _trails(console, results)
     ended = sum(not r.problem for r in results)
     console.print(
         f"{ended} of {len(results)} scenarios ended as they should, in {time.monotonic() - began:.0f} s. "
-        f"{len(parts.mailbox.messages)} e-mails were sent (in {parts.mailbox.folder})."
+        f"{len(parts.mailbox.messages)} e-mails were sent (in {parts.mailbox.folder}), and "
+        f"{len(parts.chat.posts)} messages to Slack, Teams and a pager."
     )
     if not good:
         console.print(f"The service's log: {parts.log}")
@@ -97,6 +99,18 @@ def _table(console: Console, results: list[Played]) -> None:
             r.name, r.category, ", ".join(r.actions) or "-", decisions, r.outcome, f"{r.seconds:.1f}", mark
         )
     console.print(table)
+
+
+def _trails(console: Console, results: list[Played]) -> None:
+    """One incident through each door: what its audit trail says."""
+    from cli.plain import cell
+
+    for r in (r for r in results if r.door):
+        console.print(
+            f"[bold]{cell(r.door)}[/]: {cell(r.name)}, incident {cell(r.incident_id)}", highlight=False
+        )
+        for entry in r.trail:
+            console.print(f"  {cell(entry)}", highlight=False, soft_wrap=True)
 
 
 def _keep_up(parts: Stage, console: Console, only: list[str], *, outage: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import socket
 import subprocess
@@ -19,11 +20,15 @@ from core.errors import PitstopError
 from core.settings import Settings
 
 if TYPE_CHECKING:
+    from sandbox.chat import Chat
     from sandbox.control import Control
     from sandbox.mailbox import Mailbox
 
 ROOT = Path(__file__).resolve().parent.parent
 REVIEWER = "you@example.com"
+SLACK_USER = "U0YOU"
+#: Who is told in the demo, beside the reviewer: every kind of channel.
+NOTIFY = [REVIEWER, "slack:#data-oncall", "teams", "apprise:pager"]
 START_SECONDS = 90
 
 
@@ -35,7 +40,12 @@ class Stage:
     token: str
     sandbox: Control
     mailbox: Mailbox
+    chat: Chat
     log: Path
+
+    def reviewer_environment(self) -> dict[str, str]:
+        """The environment in which the reviewer runs `pitstop`."""
+        return {**_inherited(), "PITSTOP_PUBLIC_URL": self.url, "PITSTOP_TOKEN": self.token}
 
 
 @contextlib.contextmanager
@@ -45,6 +55,7 @@ def stage(settings: Settings, *, clock_speed: float, port: int = 0) -> Iterator[
     Raises:
         PitstopError: A part did not start; the message says which, and where its log is.
     """
+    from sandbox.chat import Chat
     from sandbox.mailbox import Mailbox
     from sandbox.process import start_sandbox
 
@@ -57,6 +68,9 @@ def stage(settings: Settings, *, clock_speed: float, port: int = 0) -> Iterator[
         mailbox = Mailbox(folder / "mail")
         mailbox.start()
         stack.callback(mailbox.stop)
+        chat = Chat(secrets.token_urlsafe(16), secrets.token_urlsafe(16), {SLACK_USER: REVIEWER})
+        chat.start()
+        stack.callback(chat.stop)
         port = _free_port(port)
         password = secrets.token_urlsafe(16)
         log = folder / "service.log"
@@ -66,7 +80,7 @@ def stage(settings: Settings, *, clock_speed: float, port: int = 0) -> Iterator[
             "DATABRICKS_HOST": sandbox.url,
             "DATABRICKS_TOKEN": sandbox.token,
             "PITSTOP_DATA_DIR": str(folder),
-            "PITSTOP_POLICY": str(ROOT / "sandbox" / "scenarios" / "policy.yaml"),
+            "PITSTOP_POLICY": str(_policy(folder)),
             "PITSTOP_WEBHOOK_PASSWORD": password,
             "PITSTOP_WATCH_SECONDS": "1",
             "PITSTOP_POLL_SECONDS": "3",
@@ -75,12 +89,27 @@ def stage(settings: Settings, *, clock_speed: float, port: int = 0) -> Iterator[
             "PITSTOP_SMTP_HOST": "127.0.0.1",
             "PITSTOP_SMTP_PORT": str(mailbox.port),
             "PITSTOP_SMTP_SECURITY": "none",
+            "PITSTOP_SLACK_API_URL": f"{chat.url}/api",
+            "PITSTOP_SLACK_BOT_TOKEN": chat.token,
+            "PITSTOP_SLACK_SIGNING_SECRET": chat.secret,
+            "PITSTOP_TEAMS_WEBHOOKS": json.dumps({"default": f"{chat.url}/teams"}),
+            "PITSTOP_APPRISE_URLS": json.dumps({"pager": f"json://127.0.0.1:{chat.port}/pager"}),
         }
         service = f"http://127.0.0.1:{port}"
-        _serve(stack, environment, port, log)
-        _wait_until_ready(service, log)
+        _wait_until_ready(_serve(stack, environment, port, log), service, log)
         sandbox.control.webhook(f"{service}/webhooks/databricks", user="databricks", password=password)
-        yield Stage(url=service, token=token, sandbox=sandbox.control, mailbox=mailbox, log=log)
+        yield Stage(url=service, token=token, sandbox=sandbox.control, mailbox=mailbox, chat=chat, log=log)
+
+
+def _policy(folder: Path) -> Path:
+    """The sandbox's policy, with everybody told through every channel."""
+    import yaml
+
+    policy = yaml.safe_load((ROOT / "sandbox" / "scenarios" / "policy.yaml").read_text())
+    policy["defaults"]["notify"] = NOTIFY
+    made = folder / "policy.yaml"
+    made.write_text(yaml.safe_dump(policy, sort_keys=False))
+    return made
 
 
 @contextlib.contextmanager
@@ -122,7 +151,9 @@ def _prepare(url: str) -> str:
     return asyncio.run(make())
 
 
-def _serve(stack: contextlib.ExitStack, environment: dict[str, str], port: int, log: Path) -> None:
+def _serve(
+    stack: contextlib.ExitStack, environment: dict[str, str], port: int, log: Path
+) -> subprocess.Popen[bytes]:
     """Start `pitstop serve` as a process of its own, as it runs in production."""
     out = stack.enter_context(log.open("ab"))
     command = [sys.executable, "-m", "cli.main", "serve", "--port", str(port)]
@@ -145,11 +176,14 @@ def _serve(stack: contextlib.ExitStack, environment: dict[str, str], port: int, 
             process.wait()
 
     stack.callback(stop)
+    return process
 
 
-def _wait_until_ready(service: str, log: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], service: str, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise PitstopError(f"The service ended with {process.returncode}.", hint=f"Its log: {log}")
         with contextlib.suppress(httpx.HTTPError):
             if httpx.get(f"{service}/readyz", timeout=5).status_code == 200:
                 return

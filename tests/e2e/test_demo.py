@@ -12,6 +12,7 @@ import httpx
 import pytest
 from playwright.async_api import BrowserContext, expect
 
+from cli.doors import CHANNELS
 from core.settings import Settings, foreign_environment
 from tests.e2e.browser import browser, chromium
 from tests.e2e.processes import ROOT
@@ -40,6 +41,10 @@ def test_every_scenario_ends_as_it_says_and_nothing_is_left_running(open_folder)
     assert len(results) >= 24
     assert len({r["category"] for r in results}) == 8
     assert list((open_folder / "demo" / "mail").glob("*.eml")), "messages were really sent"
+    through = {r["door"]: r["trail"] for r in results if r["door"]}
+    assert set(through) == set(CHANNELS)
+    for door, trail in through.items():
+        assert any(f"approved by you@example.com through {CHANNELS[door]}" in entry for entry in trail), trail
     assert processes_of(open_folder) == []
 
 

@@ -78,7 +78,7 @@ def test_triad_scores_each_record_in_order(tmp_path: Path, lexical: bool) -> Non
     file.write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
     result = pitstop("triad", str(file), "--jsonl", *(["--lexical"] if lexical else []))
     assert result.exit_code == 0
-    right, wrong = (json.loads(line) for line in result.output.splitlines())
+    right, wrong = (json.loads(line) for line in result.stdout.splitlines())
     assert set(right) == {"faithfulness", "answer_relevance", "context_precision"}
     assert right["faithfulness"] > wrong["faithfulness"] + 0.5
 
@@ -87,7 +87,7 @@ def test_triad_goes_on_after_a_bad_line_and_says_which(tmp_path: Path) -> None:
     lines = json.dumps(RECORDS[0]) + '\n\nnot json\n{"contexts": 3}\n' + json.dumps(RECORDS[1]) + "\n"
     result = pitstop("triad", "-", "--jsonl", "--lexical", input=lines)
     assert result.exit_code == 1
-    rows = [json.loads(line) for line in result.output.splitlines()]
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [sorted(row)[0] for row in rows] == ["answer_relevance", "error", "error", "answer_relevance"]
     assert "line 3" in rows[1]["error"]
     assert "line 4" in rows[2]["error"]

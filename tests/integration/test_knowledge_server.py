@@ -63,7 +63,7 @@ def test_two_clients_share_one_index_and_both_say_when_it_is_away(
     assert reader.counts() == {"incidents": 0, "runbooks": 1}
     assert writer.put([DNS]) == 1
     keys = {"fingerprint": "f1", "failure_class": "dns_failure"}
-    assert [match.id for match in reader.search("no address", keys=keys)] == ["dns", "i1"]
+    assert [match.id for match in reader.search("no address", keys=keys)] == ["i1", "dns"]
     assert writer.rebuild([DNS.model_copy(update={"id": "i2"})]) == 1
     assert {match.id for match in reader.search("no address", keys=keys)} == {"dns", "i2"}
     process.kill()

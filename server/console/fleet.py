@@ -52,12 +52,12 @@ def days(since: str, until: str, today: date) -> tuple[date, date]:
     first = _day(since) or last - timedelta(days=DAYS - 1)
     if first > last:
         first, last = last, min(first, today)
-    return max(first, last - LONGEST, EARLIEST), max(last, EARLIEST)
+    return max(first, last - LONGEST, EARLIEST), last
 
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        return max(date.fromisoformat(text), EARLIEST)
     except ValueError:
         return None
 

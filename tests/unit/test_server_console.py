@@ -179,11 +179,6 @@ def test_the_root_failure_is_marked_and_what_was_skipped_is_not() -> None:
     assert not any(t["root"] for t in tasks[1:])
 
 
-def test_evidence_keeps_the_line_numbers_of_its_source() -> None:
-    first = build(a_story(), may_decide=True, triad_threshold=0.75).evidence[0]
-    assert [number for number, _ in first["numbered"]] == [1843, 1844, 1845]
-
-
 def test_an_incident_of_which_nothing_is_known_yet_has_a_page() -> None:
     empty = {name: {} for name in ("run", "diagnosis", "prediction", "proposal", "tasks", "triad")}
     view = build(

@@ -16,7 +16,7 @@ from server.console.visitors import (
 )
 from server.deps import RuntimeDep
 from server.problems import Problem, from_error
-from server.sessions import COOKIE, Attempts, Visitor
+from server.sessions import Attempts, Visitor
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 
@@ -69,13 +69,15 @@ async def _open(runtime: RuntimeDep, sessions: SessionsDep, token: str, code: st
 
 
 @router.post("/sign-out")
-async def sign_out(runtime: RuntimeDep, visitor: AnyVisitor, sessions: SessionsDep, form: Form) -> Response:
+async def sign_out(
+    request: Request, runtime: RuntimeDep, visitor: AnyVisitor, sessions: SessionsDep, form: Form
+) -> Response:
     """End the session, in the database too; with `everywhere`, all sessions of this person."""
     if visitor.reviewer is not None and text(form, "everywhere"):
         await sessions.end_all(runtime, visitor.reviewer.name)
     await _end(runtime, visitor)
     response = RedirectResponse(SIGN_IN, status_code=303)
-    response.delete_cookie(COOKIE, path="/console", httponly=True, samesite="lax")
+    set_cookie(response, "", runtime.settings, request)
     return response
 
 

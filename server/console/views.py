@@ -160,11 +160,20 @@ async def _incident_page(
     )
 
 
+#: What helps where nothing more is known of a problem.
+_HINTS = {
+    403: "It takes somebody whom the policy names for this, or an admin; sign in as another person if you are one.",
+    404: "It may have been mistyped. The list of all incidents can be searched by job, run and cause.",
+    405: "Nothing here is done by opening an address: use the form on the incident's page.",
+    409: "Somebody was faster, or it has changed. Look at it again as it is now.",
+    410: "Its time is over. Look at the incident again: there may be a newer question.",
+}
+
+
 def explain(request: Request, problem: Problem) -> Response:
-    """A problem as a page."""
-    return render(
-        "message.html", problem.status, problem=problem, back="/console", caller=None, show="", csrf=""
-    )
+    """A problem as a page, with what can be done about it."""
+    hint = problem.hint or _HINTS.get(problem.status, "")
+    return render("message.html", problem.status, problem=problem, hint=hint, caller=None, show="", csrf="")
 
 
 async def send_to_sign_in(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from core.settings import Settings
 from server.deps import RuntimeDep
 from server.forwarded import forwarded_reviewer
 from server.guards import check_origin
-from server.sessions import COOKIE, SESSION_SECONDS, Sessions, Visitor
+from server.sessions import COOKIE, HOST_COOKIE, SESSION_SECONDS, Sessions, Visitor
 
 SIGN_IN = "/console/sign-in"
 
@@ -31,7 +31,8 @@ SessionsDep = Annotated[Sessions, Depends(get_sessions)]
 
 async def get_visitor(request: Request, runtime: RuntimeDep, sessions: SessionsDep) -> Visitor:
     """Whoever sent this request, signed in or not; a session counts before what a proxy forwards."""
-    visitor = await sessions.visitor(runtime, request.cookies.get(COOKIE))
+    name = HOST_COOKIE if over_https(runtime.settings, request) else COOKIE
+    visitor = await sessions.visitor(runtime, request.cookies.get(name))
     if visitor.reviewer is None:
         forwarded = forwarded_reviewer(request, runtime.settings, "console")
         if forwarded is not None:
@@ -79,17 +80,22 @@ def reviewer(visitor: Visitor) -> Reviewer:
     return visitor.reviewer
 
 
+def over_https(settings: Settings, request: Request) -> bool:
+    """Whether browsers reach us by https: by this request, or by the address that people are given."""
+    return request.url.scheme == "https" or (settings.public_url or "").startswith("https://")
+
+
 def set_cookie(response: Response, value: str, settings: Settings, request: Request) -> None:
-    """Hand out the session's cookie: for this site alone, out of reach of scripts."""
-    https = request.url.scheme == "https" or (settings.public_url or "").startswith("https://")
+    """Hand out the session's cookie, or take it back with an empty value: for this site alone, out of reach of scripts."""
+    https = over_https(settings, request)
     response.set_cookie(
-        COOKIE,
+        HOST_COOKIE if https else COOKIE,
         value,
-        max_age=int(SESSION_SECONDS),
+        max_age=int(SESSION_SECONDS) if value else 0,
         httponly=True,
         samesite="lax",
         secure=https,
-        path="/console",
+        path="/" if https else "/console",  # a `__Host-` cookie's path is the root
     )
 
 

@@ -128,3 +128,23 @@ async def test_the_queue_by_what_presses(box: Box) -> None:
     assert await names(ben, "class=other") == await names(ben, "category=network") == []
     assert await names(ben, "page=2") == []
     assert await names(ben, "show=all&status=resolved") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "helps"),
+    [
+        ("GET", "/console/incidents/inc_nothing", 404, "can be searched"),
+        ("GET", "/console/no-such-page", 404, "can be searched"),
+        ("GET", "/console/settings/test", 405, "use the form"),
+        ("POST", "/console/settings/test", 403, "The queue"),
+        ("GET", "/console?page=0", 422, "All incidents"),
+    ],
+)
+async def test_a_problem_is_a_page_that_helps(
+    box: Box, method: str, path: str, status: int, helps: str
+) -> None:
+    browser = await signed_in(box)
+    answer = await browser.request(method, path)
+    assert answer.status_code == status
+    assert helps in answer.text
+    assert "<h1>" in answer.text

@@ -83,9 +83,8 @@ async def test_the_newest_text_counts_and_is_opened_once() -> None:
     texts, places = Texts(old=LOG, new=f"first\n{LOG}"), Surroundings()
     kept = [Kept("old", "stderr", 9), Kept("new", "stderr", 9)]
     evidence = [{"source": "stderr", "line_start": 11, "line_end": 11, "text": "line 10"}]
-    for _ in range(3):
-        (found,) = await places.of(texts, evidence, kept)
-    assert (found.artifact_id, texts.opened) == ("new", 1)
+    found = [(await places.of(texts, evidence, kept))[0].artifact_id for _ in range(3)]
+    assert (found, texts.opened) == (["new"] * 3, 1)
 
 
 def test_a_claim_is_held_against_lines_and_passages() -> None:
@@ -219,8 +218,8 @@ def test_what_a_proposal_costs() -> None:
 def test_settings_show_no_secret() -> None:
     from core.settings import Settings
 
-    settings = Settings(  # type: ignore[call-arg]
-        _env_file=None,
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
         database_url="postgresql://pit:hunter2@db.example.com:5432/pitstop",
         databricks_token="dapi-hunter2",
         teams_webhooks={"oncall": "https://hooks.example.com/hunter2"},

@@ -29,6 +29,8 @@ from store.views import Token
 from wiring.runtime import Runtime
 
 COOKIE = "pitstop_session"
+#: The same over https: a browser takes it from this very host alone, so a neighbour can't plant one.
+HOST_COOKIE = f"__Host-{COOKIE}"
 SESSION_SECONDS = 12 * 3600.0
 CODE_SECONDS = 15 * 60
 KEY_FILE = "session.key"

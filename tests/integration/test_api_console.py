@@ -77,7 +77,27 @@ async def test_over_https_the_cookie_is_for_https_alone(box: Box) -> None:
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(box.app), base_url="https://pitstop.test"
     ) as browser:
-        assert "secure" in (await browser.get(SIGN_IN)).headers["set-cookie"].lower()
+        page = await browser.get(SIGN_IN)
+        cookie = page.headers["set-cookie"]
+        assert cookie.startswith("__Host-") and "; Secure" in cookie and "Path=/;" in cookie
+        assert "domain" not in cookie.lower()
+        given = {"csrf": csrf(page), "token": await box.token("anna@example.com", "approver")}
+        assert (await browser.post(SIGN_IN, data=given)).status_code == 303
+        page = await browser.get("/console")
+        assert "anna@example.com" in page.text
+        session = browser.cookies[f"__Host-{COOKIE}"]
+        for name, status in (
+            (COOKIE, 303),
+            (f"__Host-{COOKIE}", 200),
+        ):  # a neighbour can plant only the first
+            holder = httpx.AsyncClient(
+                transport=httpx.ASGITransport(box.app), base_url="https://pitstop.test"
+            )
+            assert (
+                await holder.get("/console", headers={"cookie": f"{name}={session}"})
+            ).status_code == status
+        assert (await browser.post("/console/sign-out", data={"csrf": csrf(page)})).status_code == 303
+        assert (await browser.get("/console")).status_code == 303
 
 
 async def test_signing_out_ends_the_session_for_good(box: Box) -> None:

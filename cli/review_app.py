@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -16,6 +16,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from cli.client import Client
 from cli.plain import line
+from cli.review_rows import COLUMNS, cells_of, is_group, key_of
 from cli.review_story import ending, pending, story_of
 from cli.review_windows import Approve, Edit, Notice, Outcome, Reject, Respond, Target, Window
 from core.errors import NotFound, PitstopError
@@ -23,17 +24,6 @@ from core.errors import NotFound, PitstopError
 Json = Mapping[str, Any]
 
 LOOK_SECONDS = 3.0
-#: Columns by their width in characters; the last takes what is left of 80 and more.
-COLUMNS = (("", 1), ("Job", 19), ("Failure", 18), ("Proposal", 12), ("Left", 6), ("Why now", None))
-ACTIONS = {
-    "RETRY": "run again",
-    "RETRY_WITH_NEW_PARAMS": "new settings",
-    "RUN_UPSTREAM": "run upstream",
-    "NOTIFY_OWNER": "tell owner",
-    "ESCALATE": "escalate",
-    "TERMINATE": "stop run",
-    "PROPOSE_FIX": "patch",
-}
 HELP = """up, down     the question before, the next
 space, b     the story onwards, and back
 enter        into the story (tab: back to the list)
@@ -131,12 +121,12 @@ class ReviewApp(App[None]):
         """Put the rows in, the cursor where it was; the item under it, if it waits no more."""
         table = self.query_one(DataTable)
         before, at = self._current, table.cursor_row
-        old, self._items = self._items, {_key(item): item for item in items}
+        old, self._items = self._items, {key_of(item): item for item in items}
         if list(old.items()) == list(self._items.items()) and table.row_count == len(old):
             return None
         table.clear()
         for key, item in self._items.items():
-            table.add_row(*_cells(item), key=key)
+            table.add_row(*cells_of(item), key=key)
         keys = list(self._items)
         if before in self._items:
             table.move_cursor(row=keys.index(before), animate=False)
@@ -147,7 +137,7 @@ class ReviewApp(App[None]):
 
     async def _say_who(self, item: Json) -> None:
         """The question under the cursor has gone: whoever answered it is named, unless a window did."""
-        if _key(item) in self._told:
+        if key_of(item) in self._told:
             return
         try:
             found = (await self._get(f"/approvals/{item['approval_id']}"))["approval"]
@@ -177,7 +167,7 @@ class ReviewApp(App[None]):
             return
         try:
             incident = await self._get(f"/incidents/{item['incident_id']}")
-            group = await self._get(f"/groups/{item['group']['id']}") if _is_group(item) else None
+            group = await self._get(f"/groups/{item['group']['id']}") if is_group(item) else None
         except NotFound:
             return
         except PitstopError as error:
@@ -287,44 +277,14 @@ class ReviewApp(App[None]):
         self.query_one("#status", Static).update(Text(line(text), no_wrap=True, overflow="ellipsis"))
 
     async def _get(self, path: str, **params: Any) -> Any:
-        return await asyncio.to_thread(self._client.get, path, **params)
+        try:
+            return await asyncio.to_thread(self._client.get, path, **params)
+        finally:
+            if not self.query("#status"):  # the screen was closed meanwhile: nothing is left to show it on
+                raise asyncio.CancelledError
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
         return await asyncio.to_thread(self._client.post, path, body)
-
-
-def _key(item: Json) -> str:
-    """What stays the same between two looks: a group's oldest member may have been decided apart."""
-    return str(item["group"]["id"] if _is_group(item) else item["approval_id"])
-
-
-def _is_group(item: Json) -> bool:
-    return bool(item.get("group")) and item["group"]["pending"] > 1
-
-
-def _cells(item: Json) -> list[Text]:
-    job = line(item["job_name"]) or f"run {item['run_id']}"
-    if _is_group(item):
-        job = f"{item['group']['pending']}x {job}"
-    failure = line(item["failure_class"] or item["category"] or item["summary"]).replace("_", " ")
-    why = ", ".join(line(reason["text"]) for reason in item["reasons"])
-    cells = (
-        " ",
-        job,
-        failure,
-        ACTIONS.get(item["action"], line(item["action"])),
-        _left(item["expires_at"]),
-        why,
-    )
-    return [Text(cell, no_wrap=True, overflow="ellipsis", end="") for cell in cells]
-
-
-def _left(expires_at: str | None) -> str:
-    """The time that is left to decide, in one unit."""
-    if not expires_at:
-        return "-"
-    minutes = max(0, (datetime.fromisoformat(expires_at) - datetime.now(UTC)).total_seconds() / 60)
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
 
 
 def _target(incident: Json, group: Json | None) -> Target | None:

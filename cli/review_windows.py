@@ -14,23 +14,20 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widget import Widget
-from textual.widgets import Checkbox, Input, RadioButton, RadioSet, Static, TextArea
+from textual.widgets import Input, RadioSet, Static
 
 from cli.plain import line
+from cli.review_fields import Choice, rating, text_field, value_of, widget_of
 from cli.review_story import difference
 from core.actions import Proposal
 from core.errors import InvalidInput, PitstopError
 from server.console import proposals
-from server.console.proposals import Field
 from server.console.words import deed
 
 Json = Mapping[str, Any]
 Send = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
-MAX_COMMENT = 4000
 _RATING = {"rating-none": None, "rating-yes": True, "rating-no": False}
 _THEN = {"then-nothing": "nothing", "then-terminate": "terminate", "then-take_over": "take_over"}
 
@@ -64,24 +61,6 @@ class Outcome:
 
     said: str
     refused: bool = False
-
-
-class Choice(RadioButton):
-    """One of several; the mark, and not a colour alone, says which it is."""
-
-    def render(self) -> Content:
-        return _marked(self)
-
-
-class Tick(Checkbox):
-    """Yes or no, by its mark."""
-
-    def render(self) -> Content:
-        return _marked(self)
-
-
-def _marked(button: Choice | Tick) -> Content:
-    return Content.assemble("(x) " if button.value else "( ) ", Content(str(button.label)))
 
 
 class Window(ModalScreen[Outcome | None]):
@@ -179,8 +158,8 @@ class Approve(Window):
 
     def content(self) -> ComposeResult:
         yield Static(difference(self.target.proposal, self.target.incident), classes="facts")
-        yield _input("comment", "Comment (may stay empty)")
-        yield from _rating()
+        yield text_field("comment", "Comment (may stay empty)")
+        yield from rating()
 
     def body(self) -> dict[str, Any]:
         return self.target.body("approve", comment=self.comment(), useful=self.useful())
@@ -204,13 +183,13 @@ class Edit(Window):
         for number, field in enumerate(self._fields):
             hint = f" ({line(field.hint)})" if field.hint else ""
             yield Static(Text(f"{line(field.label)}{hint}"))
-            yield _widget(field, f"field-{number}")
-        yield _input("comment", "Comment (may stay empty)")
-        yield from _rating()
+            yield widget_of(field, f"field-{number}")
+        yield text_field("comment", "Comment (may stay empty)")
+        yield from rating()
 
     def body(self) -> dict[str, Any]:
         form = {
-            field.name: _value(self.query_one(f"#field-{number}"))
+            field.name: value_of(self.query_one(f"#field-{number}"))
             for number, field in enumerate(self._fields)
         }
         params = proposals.read_form(self._proposal, form).model_dump(mode="json")
@@ -229,13 +208,13 @@ class Reject(Window):
         return f"Reject: {deed(self.target.proposal['action'])}, for {self.target.name}"
 
     def content(self) -> ComposeResult:
-        yield _input("comment", "Reason, for the team and the audit trail")
+        yield text_field("comment", "Reason, for the team and the audit trail")
         run, incident = ("runs", "incidents") if self.target.members else ("run", "incident")
         with RadioSet(id="then", compact=True):
             yield Choice("Nothing else", value=True, id="then-nothing")
             yield Choice(f"Also stop the {run}", id="then-terminate")
             yield Choice(f"I take the {incident} over by hand", id="then-take_over")
-        yield from _rating()
+        yield from rating()
 
     def body(self) -> dict[str, Any]:
         pressed = self.query_one("#then", RadioSet).pressed_button
@@ -255,8 +234,8 @@ class Respond(Window):
         return f"A hint for {self.target.name}: Pitstop thinks again with it, and asks anew"
 
     def content(self) -> ComposeResult:
-        yield _input("comment", "What Pitstop should know")
-        yield from _rating()
+        yield text_field("comment", "What Pitstop should know")
+        yield from rating()
 
     def body(self) -> dict[str, Any]:
         if not self.comment():
@@ -281,30 +260,3 @@ class Notice(ModalScreen[None]):
             yield Static(Text(self._title, style="bold"))
             yield Static(Text(self._text))
             yield Static(Text("esc close", style="dim"))
-
-
-def _input(id: str, placeholder: str) -> Input:
-    return Input(placeholder=placeholder, max_length=MAX_COMMENT, id=id, compact=True)
-
-
-def _rating() -> ComposeResult:
-    with RadioSet(id="rating", compact=True):
-        yield Choice("Not said whether the analysis was useful", value=True, id="rating-none")
-        yield Choice("It was useful", id="rating-yes")
-        yield Choice("It was not", id="rating-no")
-
-
-def _widget(field: Field, id: str) -> Widget:
-    if field.kind == "bool":
-        return Tick("yes", value=bool(field.value), id=id, compact=True)
-    if field.kind == "lines":
-        area = TextArea(str(field.value), id=id, compact=True, soft_wrap=False)
-        area.styles.height = min(field.rows, 8)
-        return area
-    return Input(str(field.value), id=id, compact=True)
-
-
-def _value(widget: Widget) -> str:
-    if isinstance(widget, Checkbox):
-        return "true" if widget.value else "false"
-    return widget.text if isinstance(widget, TextArea) else widget.value if isinstance(widget, Input) else ""

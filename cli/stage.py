@@ -75,30 +75,37 @@ def stage(settings: Settings, *, clock_speed: float, port: int = 0) -> Iterator[
         password = secrets.token_urlsafe(16)
         log = folder / "service.log"
         environment = {
-            **_inherited(),
+            **_environment(folder, mailbox, chat),
             "DATABASE_URL": url,
             "DATABRICKS_HOST": sandbox.url,
             "DATABRICKS_TOKEN": sandbox.token,
-            "PITSTOP_DATA_DIR": str(folder),
-            "PITSTOP_POLICY": str(_policy(folder)),
             "PITSTOP_WEBHOOK_PASSWORD": password,
-            "PITSTOP_WATCH_SECONDS": "1",
-            "PITSTOP_POLL_SECONDS": "3",
-            "PITSTOP_STALLED_SECONDS": "20",
-            "PITSTOP_WORKER_CONCURRENCY": "6",
-            "PITSTOP_SMTP_HOST": "127.0.0.1",
-            "PITSTOP_SMTP_PORT": str(mailbox.port),
-            "PITSTOP_SMTP_SECURITY": "none",
-            "PITSTOP_SLACK_API_URL": f"{chat.url}/api",
-            "PITSTOP_SLACK_BOT_TOKEN": chat.token,
-            "PITSTOP_SLACK_SIGNING_SECRET": chat.secret,
-            "PITSTOP_TEAMS_WEBHOOKS": json.dumps({"default": f"{chat.url}/teams"}),
-            "PITSTOP_APPRISE_URLS": json.dumps({"pager": f"json://127.0.0.1:{chat.port}/pager"}),
         }
         service = f"http://127.0.0.1:{port}"
         _wait_until_ready(_serve(stack, environment, port, log), service, log)
         sandbox.control.webhook(f"{service}/webhooks/databricks", user="databricks", password=password)
         yield Stage(url=service, token=token, sandbox=sandbox.control, mailbox=mailbox, chat=chat, log=log)
+
+
+def _environment(folder: Path, mailbox: Mailbox, chat: Chat) -> dict[str, str]:
+    """What the service is started with: quick rounds, and every channel leading to this machine."""
+    return {
+        **_inherited(),
+        "PITSTOP_DATA_DIR": str(folder),
+        "PITSTOP_POLICY": str(_policy(folder)),
+        "PITSTOP_WATCH_SECONDS": "1",
+        "PITSTOP_POLL_SECONDS": "3",
+        "PITSTOP_STALLED_SECONDS": "20",
+        "PITSTOP_WORKER_CONCURRENCY": "6",
+        "PITSTOP_SMTP_HOST": "127.0.0.1",
+        "PITSTOP_SMTP_PORT": str(mailbox.port),
+        "PITSTOP_SMTP_SECURITY": "none",
+        "PITSTOP_SLACK_API_URL": f"{chat.url}/api",
+        "PITSTOP_SLACK_BOT_TOKEN": chat.token,
+        "PITSTOP_SLACK_SIGNING_SECRET": chat.secret,
+        "PITSTOP_TEAMS_WEBHOOKS": json.dumps({"default": f"{chat.url}/teams"}),
+        "PITSTOP_APPRISE_URLS": json.dumps({"pager": f"json://127.0.0.1:{chat.port}/pager"}),
+    }
 
 
 def _policy(folder: Path) -> Path:

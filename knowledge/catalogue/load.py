@@ -190,7 +190,7 @@ class _File:
         rules = []
         for index, rule in enumerate(found.recognise):
             given = {}
-            for key in ("text", "frame", "frame_unless", "elsewhere", "unless"):
+            for key in ("text", "frame", "frame_unless", "elsewhere", "elsewhere_unless", "unless"):
                 where = (*at, "recognise", index, key)
                 given[key] = [self._pattern(p, phrases, where) for p in getattr(rule, key)]
             rules.append(rule.model_copy(update=given))

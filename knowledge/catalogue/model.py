@@ -43,7 +43,7 @@ class Rule(Part):
     of the class's name. `text` is a regular expression, without regard to case, over one exception's
     `name: message`, or over the text of a block that is no exception; one of capitals only is a code and means
     that very word. `frame` looks into the whole block
-    (the stack, the code lines; `frame_unless` is what must not stand there), `elsewhere` at everything else that was read of the same task, `unless` is what must
+    (the stack, the code lines; `frame_unless` is what must not stand there), `elsewhere` at everything else that was read of the same task (`elsewhere_unless` is what must not stand there), `unless` is what must
     not stand in the exception's text. `event` is a cluster
     event's or termination reason's code, `termination` a Jobs API termination code or result state.
     `strength` (1..100) says how much the rule proves; by default that follows from its keys.
@@ -56,6 +56,7 @@ class Rule(Part):
     frame: Texts = Field(default_factory=list)
     frame_unless: Texts = Field(default_factory=list)
     elsewhere: Texts = Field(default_factory=list)
+    elsewhere_unless: Texts = Field(default_factory=list)
     unless: Texts = Field(default_factory=list)
     event: Texts = Field(default_factory=list)
     termination: Texts = Field(default_factory=list)

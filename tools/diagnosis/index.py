@@ -23,6 +23,7 @@ class Compiled:
     frame: tuple[Pattern, ...]
     frame_unless: tuple[Pattern, ...]
     elsewhere: tuple[Pattern, ...]
+    elsewhere_unless: tuple[Pattern, ...]
     unless: tuple[Pattern, ...]
 
 

@@ -79,6 +79,7 @@ def _compile(failure_class: FailureClass, rule: Rule) -> Compiled:
         tuple(map(Pattern.of, rule.frame)),
         tuple(map(Pattern.of, rule.frame_unless)),
         tuple(map(Pattern.of, rule.elsewhere)),
+        tuple(map(Pattern.of, rule.elsewhere_unless)),
         tuple(map(Pattern.of, rule.unless)),
     )
 
@@ -114,6 +115,8 @@ def _holds(compiled: Compiled, unit: Unit) -> bool:
     if compiled.frame_unless and any_match(compiled.frame_unless, unit.frame, unit.frame_lowered):
         return False
     if compiled.elsewhere and not any_match(compiled.elsewhere, unit.task.text, unit.task.lowered):
+        return False
+    if compiled.elsewhere_unless and any_match(compiled.elsewhere_unless, unit.task.text, unit.task.lowered):
         return False
     return not any_match(compiled.unless, unit.text, unit.lowered)
 

@@ -31,6 +31,8 @@ _ANY_LEVEL = frozenset(
     {"oom_killer", "native_crash", "exit_json", "notebook_exit", "exit_code", "cluster_event"}
 )
 _QUIET = frozenset({"INFO", "DEBUG", "TRACE"})
+#: A line that announces the message on the next one.
+_TO_BE_CONTINUED = re.compile(r"\bpanicked at [^\s:]+:\d+:\d+:$")
 #: A comment, a row of a printed table, a prompt, a quoted string: it talks about an error and is none.
 _QUOTATION = re.compile(
     r"^\s*(?:--|#(?!#\[| java\.lang\.Out| -XX| A fatal|\s*$)|//|/\*|\*\s|\|(?!\s*Error)|>>>|\.\.\. |\+[-+]+\+|\"|'|[\[{(]?u?['\"]|<[a-zA-Z/!]|\d+[,;|\t])"
@@ -146,6 +148,9 @@ def _end(lines: Sequence[str], at: int, header: Header | None) -> int:
             end += 1
             continue
         following = parse_header(text)
+        if (end == at + 1 and _TO_BE_CONTINUED.search(lines[at])) or _indented(following, header):
+            end += 1
+            continue
         if following is not None and (following.timestamp is not None or following.level is not None):
             break
         if _BELONGS.match(text) or (header is not None and header.timestamp is not None and text.strip()):
@@ -161,6 +166,13 @@ def _end(lines: Sequence[str], at: int, header: Header | None) -> int:
             continue
         break
     return end
+
+
+def _indented(following: Header | None, header: Header | None) -> bool:
+    """Whether a line goes on with the one above: the same kind of time stamp, no level, and further in."""
+    if following is None or header is None or following.level is not None or header.level is not None:
+        return False
+    return following.timestamp == header.timestamp and following.end > header.end
 
 
 def _context_before(window: Window, kind: Kind) -> int:

@@ -148,7 +148,7 @@ def _say_what_to_try(parts: Stage, console: Console, *, outage: bool) -> None:
         f"  3. From a script: curl -H 'Authorization: Bearer {parts.token}' {parts.url}/api/v1/approvals"
     )
     console.print(
-        f"  4. From the terminal: PITSTOP_PUBLIC_URL={parts.url} PITSTOP_TOKEN={parts.token} pitstop incidents"
+        f"  4. From the terminal: PITSTOP_PUBLIC_URL={parts.url} PITSTOP_TOKEN={parts.token} pitstop review"
     )
     if outage:
         console.print(

@@ -30,6 +30,8 @@ SLACK_USER = "U0YOU"
 #: Who is told in the demo, beside the reviewer: every kind of channel.
 NOTIFY = [REVIEWER, "slack:#data-oncall", "teams", "apprise:pager"]
 START_SECONDS = 90
+#: How long a message waits for others of the same cause.
+SETTLE_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -109,11 +111,12 @@ def _environment(folder: Path, mailbox: Mailbox, chat: Chat) -> dict[str, str]:
 
 
 def _policy(folder: Path) -> Path:
-    """The sandbox's policy, with everybody told through every channel."""
+    """The sandbox's policy, with everybody told soon and through every channel."""
     import yaml
 
     policy = yaml.safe_load((ROOT / "sandbox" / "scenarios" / "policy.yaml").read_text())
     policy["defaults"]["notify"] = NOTIFY
+    policy["defaults"]["groups"] = {"settle_seconds": SETTLE_SECONDS}
     made = folder / "policy.yaml"
     made.write_text(yaml.safe_dump(policy, sort_keys=False))
     return made

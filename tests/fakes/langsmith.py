@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import uvicorn
 import zstandard
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.fakes.serving import serving
 
 Json = dict[str, Any]
 TENANT = str(UUID(int=1))
@@ -210,15 +209,5 @@ def _app(box: LangSmith) -> Starlette:
 def running_langsmith() -> Iterator[LangSmith]:
     """The server, for the length of a block."""
     box = LangSmith()
-    config = uvicorn.Config(_app(box), host="127.0.0.1", port=0, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    box.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    try:
+    with serving(_app(box)) as box.url:
         yield box
-    finally:
-        server.should_exit = True
-        thread.join(10)

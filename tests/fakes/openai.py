@@ -6,17 +6,16 @@ import asyncio
 import contextlib
 import json
 import re
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from tests.fakes.serving import serving
 
 Json = dict[str, Any]
 Answer = Callable[[Json], "Json | Response"]
@@ -137,17 +136,5 @@ def _app(box: OpenAI) -> Starlette:
 def running_openai() -> Iterator[OpenAI]:
     """The server, for the length of a block."""
     box = OpenAI()
-    config = uvicorn.Config(
-        _app(box), host="127.0.0.1", port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    box.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    try:
+    with serving(_app(box)) as box.url:
         yield box
-    finally:
-        server.should_exit = True
-        thread.join(10)

@@ -6,18 +6,17 @@ import base64
 import binascii
 import contextlib
 import json
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from tests.fakes.serving import serving
 
 _DROPPED = {"content-length", "transfer-encoding", "content-encoding", "connection", "host"}
 
@@ -76,15 +75,5 @@ def recording(target: str) -> Iterator[Recorder]:
 
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
     app = Starlette(routes=[Route("/{path:path}", passed_on, methods=methods)])
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    box.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    try:
+    with serving(app) as box.url:
         yield box
-    finally:
-        server.should_exit = True
-        thread.join(10)

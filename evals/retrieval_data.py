@@ -12,7 +12,7 @@ import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any
 
@@ -24,6 +24,9 @@ from knowledge.embeddings import Embedder
 from knowledge.memory import IncidentMemory
 
 SEED = 20261121
+#: When the questions are asked, and how many answers each gets.
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+LIMIT = 5
 JOBS = 400
 _WORDS = {
     "table": ["orders", "invoices", "ledger", "clicks", "sessions", "stock", "prices", "shipments", "returns", "claims"],

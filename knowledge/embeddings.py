@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +48,7 @@ class Embedder(Protocol):
         ...
 
 
-class _Cached:
+class _Cached(ABC):
     """Least recently used vectors by text; only texts not seen lately are computed, one batch at a time."""
 
     def __init__(self) -> None:
@@ -67,8 +68,9 @@ class _Cached:
                 self._vectors.popitem(last=False)
         return vectors
 
+    @abstractmethod
     def _compute(self, texts: Sequence[str]) -> list[list[float]]:
-        raise NotImplementedError
+        """One vector for each text, in order; called under the lock."""
 
 
 class LocalModel(_Cached):

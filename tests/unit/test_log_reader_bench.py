@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.bench_logs import MB, extended_patterns, write_log
+from cli.bench_logs import MB, extended_patterns
+from cli.driver_log import write_log
 from tests.unit.test_log_reader_kinds import JAVA, MORE, PYTHON, TOOLS
 from tools.log_reader import primary, read_path
 from tools.log_reader.scan import SlowScanner

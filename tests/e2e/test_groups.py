@@ -19,18 +19,13 @@ import yaml
 
 from sandbox.mailbox import Mailbox
 from tests.e2e.processes import Service, service, until
+from tests.mailing import mailbox
+
+__all__ = ["mailbox"]
 
 OUTAGE = "storage_endpoint"
 REVIEWER = "ann@example.com"
 PER_MINUTE, AT_ONCE = 480, 30
-
-
-@pytest.fixture
-def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
-    found = Mailbox(tmp_path / "mail")
-    found.start()
-    yield found
-    found.stop()
 
 
 @pytest.fixture

@@ -13,41 +13,17 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
-from core.settings import Settings
 from sandbox.mailbox import Mailbox
-from sandbox.process import SandboxProcess
 from server.postman import Postman
 from tests.e2e.browser import browser, chromium
 from tests.incident_stories import ask, tell
-from tests.server_box import Box, box_settings, opened, sandbox, served
+from tests.mailing import PUBLIC, mailbox, mailing
+from tests.server_box import Box, box_settings, sandbox, served
 
-__all__ = ["box_settings", "browser", "chromium", "sandbox"]
+__all__ = ["box_settings", "browser", "chromium", "mailbox", "mailing", "sandbox"]
 
 #: A folder to leave pictures in; empty: none are taken.
 PICTURES = os.environ.get("PITSTOP_TEST_PICTURES", "")
-PUBLIC = "https://pitstop.example.com"
-
-
-@pytest.fixture
-def mailbox(tmp_path: Path) -> Any:
-    """A real SMTP server."""
-    found = Mailbox(tmp_path / "mail")
-    found.start()
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-async def mailing(box_settings: Settings, sandbox: SandboxProcess, mailbox: Mailbox) -> AsyncIterator[Box]:
-    """The service with e-mail."""
-    smtp = {
-        "smtp_host": "127.0.0.1",
-        "smtp_port": mailbox.port,
-        "smtp_security": "none",
-        "public_url": PUBLIC,
-    }
-    async with opened(box_settings.model_copy(update=smtp), sandbox) as found:
-        yield found
 
 
 async def mail_of(box: Box, mailbox: Mailbox) -> tuple[Any, str, str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -17,19 +15,9 @@ from sandbox.process import SandboxProcess
 from server.postman import Postman
 from tests.fakes.slack import SECRET, TOKEN, FakeSlack, click, running_slack, signed
 from tests.incident_stories import ask, tell
+from tests.mailing import PUBLIC, by_mail
 from tests.server_box import Box, opened
 from tools.notify.slack_blocks import APPROVE
-
-PUBLIC = "https://pitstop.example.com"
-
-
-@pytest.fixture
-def mailbox(tmp_path: Path) -> Any:
-    """A real SMTP server."""
-    found = Mailbox(tmp_path / "mail")
-    found.start()
-    yield found
-    found.stop()
 
 
 @pytest.fixture
@@ -45,10 +33,7 @@ async def everywhere(
 ) -> AsyncIterator[Box]:
     """The service with e-mail and Slack."""
     given = {
-        "smtp_host": "127.0.0.1",
-        "smtp_port": mailbox.port,
-        "smtp_security": "none",
-        "public_url": PUBLIC,
+        **by_mail(mailbox),
         "slack_bot_token": SecretStr(TOKEN),
         "slack_signing_secret": SecretStr(SECRET),
         "slack_api_url": slack.url,

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -41,15 +40,6 @@ APPROVE = Decision(kind=DecisionKind.APPROVE)
 ANNA = Reviewer(name="anna@example.com", role="approver", channel="console")
 #: A working day in Berlin (UTC+1).
 NOON = datetime(2026, 11, 20, 11, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def mailbox(tmp_path: Path) -> Any:
-    """A real SMTP server."""
-    found = Mailbox(tmp_path / "mail")
-    found.start()
-    yield found
-    found.stop()
 
 
 @pytest.fixture

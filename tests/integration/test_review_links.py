@@ -3,51 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from core.incident import Approval, Decision, DecisionKind, Reviewer
-from core.settings import Settings
 from sandbox.mailbox import Mailbox
-from sandbox.process import SandboxProcess
 from server import review_links
 from server.postman import Postman
 from tests.incident_stories import MEMORY, a_run, ask, tell
-from tests.server_box import Box, opened
+from tests.mailing import PUBLIC
+from tests.server_box import Box
 
-ADDRESS = "https://pitstop.example.com"
 ANNA = Reviewer(name="anna@example.com", role="approver", channel="console")
 APPROVE = Decision(kind=DecisionKind.APPROVE)
-
-
-@pytest.fixture
-def mailbox(tmp_path: Path) -> Any:
-    """A real SMTP server."""
-    found = Mailbox(tmp_path / "mail")
-    found.start()
-    yield found
-    with contextlib.suppress(RuntimeError, OSError, AssertionError):
-        found.stop()
-
-
-@pytest.fixture
-async def mailing(box_settings: Settings, sandbox: SandboxProcess, mailbox: Mailbox) -> AsyncIterator[Box]:
-    """The service with e-mail."""
-    smtp = {
-        "smtp_host": "127.0.0.1",
-        "smtp_port": mailbox.port,
-        "smtp_security": "none",
-        "public_url": ADDRESS,
-    }
-    async with opened(box_settings.model_copy(update=smtp), sandbox) as found:
-        yield found
 
 
 async def asked(box: Box, *people: str, run_id: int = 4711, **more: Any) -> Approval:
@@ -64,7 +36,7 @@ def link_to(mailbox: Mailbox, who: str, number: int = -1) -> str:
     texts = [m.get_body(("plain",)) for m in mailbox.messages if m["To"] == who]
     body = texts[number]
     assert body is not None
-    found = re.search(rf"Look and decide: {ADDRESS}(/review/\S+)", body.get_content())
+    found = re.search(rf"Look and decide: {PUBLIC}(/review/\S+)", body.get_content())
     assert found, body.get_content()
     return found[1]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -72,29 +70,6 @@ async def test_nobody_is_woken_whom_a_worker_has(box: Box) -> None:
 
 
 # Messages
-
-
-@pytest.fixture
-def mailbox(tmp_path: Path) -> Any:
-    """A real SMTP server."""
-    found = Mailbox(tmp_path / "mail")
-    found.start()
-    yield found
-    with contextlib.suppress(RuntimeError, OSError, AssertionError):
-        found.stop()
-
-
-@pytest.fixture
-async def mailing(box_settings: Settings, sandbox: SandboxProcess, mailbox: Mailbox) -> AsyncIterator[Box]:
-    """The service with e-mail."""
-    smtp = {
-        "smtp_host": "127.0.0.1",
-        "smtp_port": mailbox.port,
-        "smtp_security": "none",
-        "public_url": "https://pitstop.example.com",
-    }
-    async with opened(box_settings.model_copy(update=smtp), sandbox) as found:
-        yield found
 
 
 async def test_an_approval_is_asked_for_by_mail_once(mailing: Box, mailbox: Mailbox) -> None:

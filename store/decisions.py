@@ -87,7 +87,7 @@ async def decide(
     """Decide on `row`, both rows locked; False when the very same decision stood already.
 
     Raises:
-        Forbidden, Conflict, Gone, InvalidInput: As `nodes.context.Store.decide` says.
+        Forbidden, Conflict, Gone, InvalidInput: As `nodes.rows.Store.decide` says.
     """
     decision, reviewer = answer.decision, answer.reviewer
     check_may_decide(row, reviewer)

@@ -31,7 +31,7 @@ from store.views import Incident
 
 
 class Store(Interventions):
-    """Implements `nodes.context.Store`, and what people may do to an incident (`Interventions`)."""
+    """Implements `nodes.rows.Store`, and what people may do to an incident (`Interventions`)."""
 
     # The incident
 

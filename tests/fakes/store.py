@@ -47,7 +47,7 @@ class Row:
 
 
 class FakeStore:
-    """Rows in dictionaries; see `nodes.context.Store` for what each method promises."""
+    """Rows in dictionaries; see `nodes.rows.Store` for what each method promises."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

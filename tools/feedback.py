@@ -13,7 +13,9 @@ from core.errors import DeliveryFailed, DeliveryRefused
 from core.incident import Approval, ApprovalStatus
 from tools.redaction import redact
 
-KEY = "reviewer_decision"
+DECISION = "reviewer_decision"
+#: 1 or 0: whether the reviewer said that the analysis was of use. Nothing is sent where they did not say.
+USEFUL = "analysis_useful"
 TIMEOUT_MS = 20_000
 MAX_COMMENT = 1000
 #: How good a decision says the proposal was; a hint says only that something was missing.
@@ -40,7 +42,7 @@ class Feedback:
         self._project_id: uuid.UUID | None = None
 
     async def send(self, trace_run_id: str, approval: Approval) -> None:
-        """Send the decision on one approval to the traced run; a second time it replaces itself.
+        """Send the decision on one approval, and its rating, to the traced run; a second time they replace themselves.
 
         Decisions that nobody made (expired, superseded) are not feedback and send nothing.
 
@@ -60,17 +62,25 @@ class Feedback:
         try:
             if self._client is None:
                 self._client = Client(timeout_ms=TIMEOUT_MS)
+            known = {
+                "source_info": {"channel": approval.channel, "action": approval.proposal.action.value},
+                "session_id": self._project_of(self._client),
+                "stop_after_attempt": 1,
+            }
             self._client.create_feedback(
                 run_id,
-                KEY,
+                DECISION,
                 score=SCORES[approval.status],
                 value=approval.status.value,
                 comment=redact(approval.comment).text[:MAX_COMMENT] or None,
-                source_info={"channel": approval.channel, "action": approval.proposal.action.value},
                 feedback_id=uuid.uuid5(_NAMESPACE, approval.id),
-                session_id=self._project_of(self._client),
-                stop_after_attempt=1,
+                **known,
             )
+            if approval.useful is not None:
+                own_id = uuid.uuid5(_NAMESPACE, f"{approval.id}/{USEFUL}")
+                self._client.create_feedback(
+                    run_id, USEFUL, score=float(approval.useful), feedback_id=own_id, **known
+                )
         # The client says ValueError to an answer that it can't read.
         except (LangSmithError, requests.RequestException, ValueError) as error:
             said = " ".join(str(error).split())[:200]

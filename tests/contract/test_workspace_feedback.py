@@ -77,11 +77,25 @@ async def test_a_second_try_is_the_same_feedback(server: LangSmith) -> None:
     assert len([path for _, path in server.requests if path == "/feedback"]) == 3
 
 
+@pytest.mark.parametrize(("useful", "score"), [(True, 1.0), (False, 0.0)])
+async def test_the_rating_goes_to_the_same_run(server: LangSmith, useful: bool, score: float) -> None:
+    sender = feedback(server)
+    for _ in range(2):
+        await sender.send(RUN, approval(ApprovalStatus.RESPONDED, useful=useful, comment="look at the skew"))
+    assert [entry["key"] for entry in server.feedback] == ["reviewer_decision", "analysis_useful"] * 2
+    rated = server.feedback[1::2]
+    assert [(r["run_id"], r["score"], r["session_id"] in server.sessions) for r in rated] == [
+        (RUN, score, True)
+    ] * 2
+    assert rated[0]["id"] == rated[1]["id"] != server.feedback[0]["id"]
+    assert rated[0]["feedback_source"]["metadata"] == {"channel": "console", "action": "RETRY"}
+
+
 @pytest.mark.parametrize(
     "status", [ApprovalStatus.EXPIRED, ApprovalStatus.SUPERSEDED, ApprovalStatus.PENDING]
 )
 async def test_what_nobody_decided_is_no_feedback(server: LangSmith, status: ApprovalStatus) -> None:
-    await feedback(server).send(RUN, approval(status))
+    await feedback(server).send(RUN, approval(status, useful=True))
     assert server.feedback == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.base import Base
@@ -13,13 +13,21 @@ from store.columns import CleanJson, CleanText
 
 
 class ReviewLinkModel(Base):
-    """One reviewer's link to one approval. The link itself is signed and never stored; it decides once."""
+    """One reviewer's link to one approval, or to a group. The link is signed and never stored; it decides once."""
 
     __tablename__ = "review_links"
-    __table_args__ = (Index(None, "approval_id"),)
+    __table_args__ = (
+        CheckConstraint("(approval_id IS NULL) <> (group_id IS NULL)", name="one_question"),
+        Index(None, "approval_id"),
+        Index(None, "group_id"),
+    )
 
     id: Mapped[str] = mapped_column(CleanText, primary_key=True)
-    approval_id: Mapped[str] = mapped_column(ForeignKey("approvals.id"))
+    approval_id: Mapped[str | None] = mapped_column(ForeignKey("approvals.id"))
+    group_id: Mapped[str | None] = mapped_column(ForeignKey("incident_groups.id"))
+    #: The group's hash when the link was made, and the approvals that waited then.
+    sha256: Mapped[str | None] = mapped_column(CleanText)
+    members: Mapped[list[Any] | None] = mapped_column(CleanJson)
     reviewer: Mapped[str]
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

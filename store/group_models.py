@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.incident import DecisionKind
 from store.base import Base, one_of
-from store.columns import CleanText
+from store.columns import CleanJson, CleanText
 
 CAUSE_KINDS = ("endpoint", "table", "cluster_pool", "credential", "fingerprint")
 #: `canary`: one acts, the others wait for it. `released`: the others act in turn. `stopped`: the cause still
@@ -49,6 +49,8 @@ class GroupModel(Base):
     #: How many messages were queued about it, and when the newest of them is due.
     notices: Mapped[int] = mapped_column(Integer, server_default="0")
     notice_at: Mapped[datetime | None]
+    #: Who was asked beside the approvers; they may decide on who joins this question later too.
+    asked_too: Mapped[list[Any]] = mapped_column(CleanJson, server_default="[]")
 
 
 class GroupDecisionModel(Base):

@@ -44,6 +44,7 @@ class MessageModel(Base):
         UniqueConstraint("key"),
         one_of("status", MESSAGE_STATUSES),
         Index("ix_outbox_due", "next_at", postgresql_where=text("status = 'pending'")),
+        Index("ix_outbox_bundle", "bundle", "recipient", "id", postgresql_where=text("bundle IS NOT NULL")),
         Index(None, "incident_id"),
     )
 
@@ -61,6 +62,8 @@ class MessageModel(Base):
     error: Mapped[str | None]
     #: What the channel gave back, by which the message can be changed later.
     receipt: Mapped[dict[str, Any] | None]
+    #: Messages of one bundle to one recipient go out as one.
+    bundle: Mapped[str | None] = mapped_column(CleanText)
 
 
 class TokenModel(Base):

@@ -17,9 +17,10 @@ from core.errors import KnowledgeUnavailable
 from core.incident import Similar
 from knowledge.chroma import REBUILD_HINT, Database, OtherEmbeddings
 from knowledge.embeddings import Embedder
+from knowledge.matches import distinct, mixed, same, shown
 from knowledge.memory import KEY_WEIGHT, IncidentMemory, relevance, standing
 from knowledge.nearest import PROVED, Candidate, best, floats, nearest_rows
-from knowledge.pages import BATCH, MAX_TEXT, Pages, best_of_each, where_class
+from knowledge.pages import BATCH, Pages, best_of_each, where_class
 from knowledge.runbooks import Runbook
 
 INCIDENTS = "incidents"
@@ -159,17 +160,17 @@ class Index:
                 {key: value for key, value in keys.items() if key in KEY_WEIGHT and value},
                 bound=lambda similarity, matched: relevance(similarity, matched, matched),
                 score=lambda candidate: self._score(candidate, keys),
-                same=_same,
+                same=same,
                 limit=limit,
             )
             sections = nearest_rows(pages, vector, where_class(failure_class), SECTIONS)
-            kept = _distinct(found)
-            chosen = _mix([_shown(*pair) for pair in kept], best_of_each(sections, failure_class), limit)
-            shown = {candidate.id: candidate for _, candidate in kept}
+            kept = distinct(found)
+            chosen = mixed([shown(*pair) for pair in kept], best_of_each(sections, failure_class), limit)
+            facts = {candidate.id: candidate.facts for _, candidate in kept}
             times = {
                 match.id: self._times(incidents, fingerprint)
                 for match in chosen
-                if match.kind == "incident" and (fingerprint := shown[match.id].facts["fingerprint"])
+                if match.kind == "incident" and (fingerprint := facts[match.id]["fingerprint"])
             }
         return [match.model_copy(update={"times": times.get(match.id, 1)}) for match in chosen]
 
@@ -277,43 +278,3 @@ class Index:
             "verified": memory.verified,
             "finished_at": memory.finished_at or "",
         }
-
-
-def _same(candidate: Candidate) -> str:
-    """What incidents that say the same have in common; imported ones have no fingerprint."""
-    return str(candidate.facts["fingerprint"] or candidate.text)
-
-
-def _distinct(found: Iterable[tuple[float, Candidate]]) -> list[tuple[float, Candidate]]:
-    """The best of those with one fingerprint or one text, best first as they came."""
-    seen: set[str] = set()
-    kept = []
-    for score, candidate in found:
-        marks = {str(candidate.facts["fingerprint"]), candidate.text} - {""}
-        if not marks & seen:
-            kept.append((score, candidate))
-        seen |= marks
-    return kept
-
-
-def _shown(score: float, candidate: Candidate) -> Similar:
-    facts = candidate.facts
-    return Similar(
-        id=candidate.id,
-        kind="incident",
-        title=facts["title"],
-        text=candidate.text[:MAX_TEXT],
-        score=round(score, 4),
-        outcome=facts["outcome"] or None,
-        action=facts["action"] or None,
-    )
-
-
-def _mix(incidents: list[Similar], pages: list[Similar], limit: int) -> list[Similar]:
-    """The best of both, at least one of each kind where there is one and room for two."""
-    ranked = sorted([*incidents, *pages], key=lambda match: (-match.score, match.kind, match.id))
-    chosen = ranked[:limit]
-    for kind in (incidents, pages):
-        if kind and limit > 1 and kind[0] not in chosen:
-            chosen[-1] = kind[0]
-    return chosen

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from knowledge.catalogue import FailureClass
 from knowledge.catalogue.model import placeholders
-from tools.diagnosis.units import Unit
+from tools.diagnosis.unit import Unit
 
 _MESSAGE = 260
 _FACT = 160

@@ -15,7 +15,8 @@ from tools.diagnosis.evidence import evidence_of
 from tools.diagnosis.matcher import Matcher
 from tools.diagnosis.orders import gives_orders
 from tools.diagnosis.ranking import Candidate, rank
-from tools.diagnosis.units import Unit, last_words, units_of
+from tools.diagnosis.unit import Unit
+from tools.diagnosis.units import last_words, units_of
 from tools.redaction import redact
 
 RUN_TOO_LONG = "run_too_long"

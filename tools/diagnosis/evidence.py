@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.incident import Evidence
 from tools.diagnosis.ranking import Candidate
-from tools.diagnosis.units import Unit
+from tools.diagnosis.unit import Unit
 from tools.log_reader import Reading
 
 #: A person reads at most so many ranges of so many characters.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from knowledge.catalogue import FailureClass, Rule
 from tools.diagnosis.patterns import Pattern
-from tools.diagnosis.units import Unit
+from tools.diagnosis.unit import Unit
 
 #: So many letters of a pattern's literal stand for it in the index.
 _GRAM = 3

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from knowledge.catalogue import Catalogue, FailureClass, Rule
 from tools.diagnosis.index import Compiled, Index, last_name
 from tools.diagnosis.patterns import Pattern, any_match
-from tools.diagnosis.units import Unit
+from tools.diagnosis.unit import Unit
 
 #: An error condition that no class names is placed by its SQLSTATE; that proves less than a name.
 _PLACED = 0.5

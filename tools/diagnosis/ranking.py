@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from core.incident import Category
 from knowledge.catalogue import FailureClass
 from tools.diagnosis.matcher import Hit, Matcher
-from tools.diagnosis.units import Unit
+from tools.diagnosis.unit import Unit
 
 #: How strong a class must be, against another one, to explain it away (`beats` in the catalogue).
 _EXPLAINS_IN_BLOCK = 0.45

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 
 from tools.diagnosis.case import Case, TaskCase, event_lines
+from tools.diagnosis.unit import TaskText, Unit
 from tools.log_reader import Block, Reading
 
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9]*(?:[_.][A-Z0-9_]+)+)\]")
@@ -40,63 +40,6 @@ _EMPTY = re.compile(
     r"|Job run failed|FAILED|INTERNAL_ERROR)\W*$",
     re.IGNORECASE,
 )
-
-
-class TaskText:
-    """Everything that was read of one task, as one text."""
-
-    def __init__(self, parts: Iterable[str]) -> None:
-        self._parts = list(parts)
-
-    @cached_property
-    def text(self) -> str:
-        return "\n".join(dict.fromkeys(self._parts))
-
-    @cached_property
-    def lowered(self) -> str:
-        return self.text.lower()
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One thing that a rule can be held against. `weight` (0..1) is how likely it is the primary failure."""
-
-    text: str
-    weight: float
-    exception: str = ""
-    message: str = ""
-    condition: str = ""
-    sqlstate: str = ""
-    codes: frozenset[str] = frozenset()
-    termination: str = ""
-    exit_code: str = ""
-    kind: str = ""
-    block: Block | None = None
-    #: Where the unit's own lines are.
-    source: str = ""
-    line_start: int = 1
-    line_end: int = 1
-    shown: str = ""
-    task_key: str = ""
-    decisive: bool = True
-    task: TaskText = field(default_factory=lambda: TaskText(()), compare=False, repr=False)
-
-    @cached_property
-    def lowered(self) -> str:
-        return self.text.lower()
-
-    @cached_property
-    def frame(self) -> str:
-        """The whole block around the unit: its stack and its code lines."""
-        return self.block.text if self.block else self.text
-
-    @cached_property
-    def frame_lowered(self) -> str:
-        return self.frame.lower()
-
-    @property
-    def recovered(self) -> bool:
-        return bool(self.block and self.block.recovered)
 
 
 def units_of(case: Case) -> list[Unit]:

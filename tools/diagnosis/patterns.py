@@ -7,7 +7,7 @@ text is some hundred times cheaper than the expression itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _FLAGS = re.IGNORECASE | re.MULTILINE
@@ -56,22 +56,9 @@ def _literals(source: str) -> set[str] | None:
 
 def _branches(source: str) -> list[str]:
     """The alternatives of an expression at its top level."""
-    depth, start, out, at = 0, 0, [], 0
-    while at < len(source):
-        char = source[at]
-        if char == "\\":
-            at += 1
-        elif char == "[":
-            at = _class_end(source, at)
-        elif char == "(":
-            depth += 1
-        elif char == ")":
-            depth -= 1
-        elif char == "|" and depth == 0:
-            out.append(source[start:at])
-            start = at + 1
-        at += 1
-    return [*out, source[start:]]
+    bars = [at for at, char, depth in _structure(source, 0) if char == "|" and depth == 0]
+    starts, ends = [0, *(at + 1 for at in bars)], [*bars, len(source)]
+    return [source[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
 def _of_branch(branch: str) -> set[str] | None:
@@ -125,6 +112,12 @@ def _class_end(source: str, at: int) -> int:
 
 def _group_end(source: str, at: int) -> int:
     """The index of the parenthesis that closes the group opened at `at`."""
+    closing = (i for i, char, depth in _structure(source, at) if char == ")" and depth == 0)
+    return next(closing, len(source))
+
+
+def _structure(source: str, at: int) -> Iterator[tuple[int, str, int]]:
+    """Each character from `at` on with its index and the depth of groups behind it; no escapes, no classes."""
     depth = 0
     while at < len(source):
         char = source[at]
@@ -132,11 +125,7 @@ def _group_end(source: str, at: int) -> int:
             at += 1
         elif char == "[":
             at = _class_end(source, at)
-        elif char == "(":
-            depth += 1
-        elif char == ")":
-            depth -= 1
-            if depth == 0:
-                return at
+        else:
+            depth += (char == "(") - (char == ")")
+            yield at, char, depth
         at += 1
-    return at

@@ -202,6 +202,8 @@ class Approval(Words):
     approvers: list[str] = Field(default_factory=list)
     #: Who may not approve it: they started the run by hand, or edited the proposal.
     barred: list[str] = Field(default_factory=list)
+    #: Whether an edit asks somebody else instead of approving.
+    separate_duties: bool = False
     created_at: str
     expires_at: str | None = None
     decided_at: str | None = None

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.approvals import Claim
-from core.incident import Approval
+from core.incident import Approval, Reviewer
+from server.rights import Rights, rights
 from store import views
 from store.queries import Queries
 
@@ -124,8 +125,8 @@ class Incident(IncidentSummary):
     group: GroupOut | None = Field(default=None, description="Where it is asked about with others.")
 
 
-class ApprovalOut(Piece):
-    """One approval with the incident it is about."""
+class ApprovalOut(Piece, Rights):
+    """One approval with the incident it is about, and what the caller may do with it."""
 
     approval: Approval
     incident: IncidentSummary
@@ -149,10 +150,13 @@ def event(row: views.Event) -> EventOut:
     return EventOut.model_validate(row.model_dump())
 
 
-def approval(item: views.ApprovalItem) -> ApprovalOut:
-    """One approval from its rows."""
+def approval(item: views.ApprovalItem, caller: Reviewer) -> ApprovalOut:
+    """One approval from its rows, as `caller` is told of it."""
     group = GroupOut(**item.group.model_dump()) if item.group else None
-    return ApprovalOut(approval=item.approval, incident=summary(item.incident), group=group)
+    may = rights(item.approval.approvers, item.approval.barred, caller)
+    return ApprovalOut(
+        approval=item.approval, incident=summary(item.incident), group=group, **may.model_dump()
+    )
 
 
 async def of(queries: Queries, incident_id: str) -> Incident:

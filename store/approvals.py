@@ -222,6 +222,7 @@ def view(row: ApprovalModel, claimed: bool) -> Approval:
         payload_sha256=row.payload_sha256,
         approvers=[str(name) for name in row.approvers],
         barred=[str(name) for name in row.barred],
+        separate_duties=row.separate_duties,
         created_at=row.created_at.astimezone(UTC).isoformat(),
         expires_at=iso(row.expires_at),
         decided_at=iso(row.decided_at),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -60,12 +60,11 @@ class Answer:
     at: datetime
 
 
-def may_decide(approvers: list[Any], reviewer: Reviewer) -> bool:
+def may_decide(approvers: Sequence[object], reviewer: Reviewer) -> bool:
     """Whether `reviewer` may decide where `approvers` may (all approvers, when the list is empty)."""
     if reviewer.role == "admin":
         return True
-    listed = {str(name).strip().casefold() for name in approvers}
-    return reviewer.role == "approver" and (not listed or reviewer.name.strip().casefold() in listed)
+    return reviewer.role == "approver" and (not approvers or listed(reviewer.name, approvers))
 
 
 def check_may_decide(row: ApprovalModel, reviewer: Reviewer) -> None:

@@ -5,24 +5,34 @@ They may reject it, respond to it, and edit it; an edit under this rule is not a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Forbidden
 from core.incident import Decision, DecisionKind, Reviewer
 from store import events, outbox
-from store.models import ApprovalModel
+from store.models import ApprovalModel, MemberModel, MessageModel
+from store.notices import ASKS
 from store.people import listed
+
+
+def why_barred(name: str, barred: Collection[object]) -> str:
+    """Why `name` may not approve where `barred` may not; empty for anybody else."""
+    if not listed(name, barred):
+        return ""
+    return f"{name} started this run by hand or edited this proposal, so somebody else approves it."
 
 
 def check_may_approve(row: ApprovalModel, decision: Decision, reviewer: Reviewer) -> None:
     """Raises: Forbidden: `reviewer` is barred from approving `row`."""
-    if decision.kind is DecisionKind.APPROVE and listed(reviewer.name, row.barred):
+    why = why_barred(reviewer.name, row.barred) if decision.kind is DecisionKind.APPROVE else ""
+    if why:
         raise Forbidden(
-            f"{reviewer.name} started this run by hand or edited this proposal, so somebody else approves it.",
-            hint="Delegate it, or ask another approver; rejecting and responding is open to you.",
+            why, hint="Delegate it, or ask another approver; rejecting and responding is open to you."
         )
 
 
@@ -34,7 +44,9 @@ async def ask_another(
     comment: str,
     at: datetime,
 ) -> None:
-    """Leave the edited `row` pending, under its new hash, for anybody but `by`; tell the other approvers.
+    """Leave the edited `row` pending, under its new hash, for anybody but `by`; ask everyone else anew.
+
+    "Everyone" are the named approvers and whoever was asked before, rooms too.
 
     The row stays the one that the thread waits on, so what was decided on the old hash is refused from now on.
     """
@@ -52,7 +64,8 @@ async def ask_another(
     }
     step = f"{row.id}/{row.payload_sha256[:16]}/{at.isoformat()}"
     await events.append(session, row.incident_id, "edited", facts, key=f"edited/{step}", at=at)
-    others = [name for name in map(str, row.approvers) if ("@" in name or ":" in name)]
+    named = [name for name in map(str, row.approvers) if "@" in name or ":" in name]
+    others = [*named, *await _asked(session, row)]
     await outbox.put(
         session,
         row.incident_id,
@@ -62,3 +75,16 @@ async def ask_another(
         payload={"approval_id": row.id, "edited_by": by.name, "comment": comment},
         at=at,
     )
+
+
+async def _asked(session: AsyncSession, row: ApprovalModel) -> list[str]:
+    """Everyone whom a message asked about `row`, alone or with its group."""
+    groups = select(MemberModel.group_id).where(MemberModel.approval_id == row.id)
+    about = or_(
+        MessageModel.payload["approval_id"].astext == row.id,
+        MessageModel.payload["group_id"].astext.in_(groups),
+    )
+    found = await session.scalars(
+        select(MessageModel.recipient).where(MessageModel.kind == ASKS, about).order_by(MessageModel.id)
+    )
+    return list(found)

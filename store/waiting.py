@@ -50,6 +50,9 @@ class Waiting(View):
     #: Incidents of other jobs that wait until this job has made what they read.
     downstream: int = 0
     group: GroupMark | None = None
+    #: Who may decide (nobody named: every approver), and who of them may not approve.
+    approvers: list[str] = Field(default_factory=list)
+    barred: list[str] = Field(default_factory=list)
 
 
 class WaitingRoom:
@@ -106,6 +109,8 @@ def _columns(downstream: CTE) -> list[Any]:
         ApprovalModel.action,
         ApprovalModel.created_at,
         ApprovalModel.expires_at,
+        ApprovalModel.approvers,
+        ApprovalModel.barred,
         IncidentModel.job_id,
         IncidentModel.job_name,
         IncidentModel.tags,

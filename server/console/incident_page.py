@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.actions import Proposal
-from core.incident import FINISHED, Approval, ApprovalStatus, Prediction, Similar
+from core.incident import FINISHED, Approval, ApprovalStatus, Prediction, Reviewer, Similar
 from server.console import proposals, run_plot, stakes, task_graph
 from server.console.support import Support, support
 from server.console.surroundings import Excerpt
 from server.console.words import deed
+from server.rights import Rights, rights
 from server.story import ArtifactOut, EventOut, Incident
 from wiring.position import NODES, Position
 
@@ -26,7 +27,7 @@ class View:
     """What `incident.html` and its parts read; field names are those of `server.story.Incident`."""
 
     story: Incident
-    may_decide: bool
+    reader: Reviewer
     triad_threshold: float
     url: str = ""
     job: str = ""
@@ -43,6 +44,17 @@ class View:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.story, name)
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether the reader's role lets them decide on anything at all."""
+        return self.reader.role in ("approver", "admin")
+
+    @property
+    def rights(self) -> Rights:
+        """What the reader may do with the open question, or might with one that names nobody."""
+        asked = self.pending
+        return rights(asked.approvers if asked else (), asked.barred if asked else (), self.reader)
 
     @property
     def finished(self) -> bool:
@@ -153,22 +165,24 @@ def version(story: Incident) -> str:
 
 
 def decision_version(story: Incident) -> str:
-    """Changes with the proposal or its status only: a form that is being filled in stays."""
+    """Changes with the proposal, its status or who may decide only: a form that is being filled in stays."""
     shown = story.approvals[-1] if story.approvals else None
-    text = f"{shown.id}/{shown.status}" if shown else f"{story.proposal}"
+    text = f"{story.proposal}"
+    if shown:
+        text = f"{shown.id}/{shown.status}/{shown.payload_sha256}/{shown.approvers}/{shown.barred}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def build(
     story: Incident,
     *,
-    may_decide: bool,
+    reader: Reviewer,
     triad_threshold: float,
     excerpts: list[Excerpt] | None = None,
     position: Position | None = None,
 ) -> View:
     """The page of one incident."""
-    view = View(story=story, may_decide=may_decide, triad_threshold=triad_threshold, position=position)
+    view = View(story=story, reader=reader, triad_threshold=triad_threshold, position=position)
     view.excerpts = excerpts or []
     view.url = f"/console/incidents/{story.id}"
     view.job = story.job_name or f"job {story.job_id or '?'}"

@@ -85,7 +85,7 @@ async def _queue(
         failure_class=filters["class"],
         text=filters["q"],
     )
-    lines = queue.lines(found, runtime.policy, runtime.clock.now())
+    lines = queue.lines(found, runtime.policy, runtime.clock.now(), me)
     shown = lines[(page - 1) * PAGE : page * PAGE]
     return {
         "page": "queue.html",

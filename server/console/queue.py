@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.incident import Reviewer
 from core.policy import Policy
+from server.rights import Rights, rights
 from store.waiting import Waiting
 
 #: Less than this is left to decide.
@@ -20,17 +22,32 @@ class Line:
 
     waiting: Waiting
     reasons: list[tuple[str, str]]
+    rights: Rights
 
     @property
     def weight(self) -> int:
         """What the order goes by."""
         return sum(WEIGHTS[kind] for kind, _ in self.reasons)
 
+    @property
+    def barred(self) -> bool:
+        """Whether the reader may decide on it, and yet not approve it."""
+        return self.rights.may_decide.allowed and not self.rights.may_approve.allowed
 
-def lines(found: list[Waiting], policy: Policy, now: datetime) -> list[Line]:
-    """The questions by how pressing they are: what burns money or holds up others before what merely waits."""
-    made = [Line(item, _reasons(item, policy, now)) for item in found]
-    return sorted(made, key=lambda line: (-line.weight, line.waiting.created_at, line.waiting.approval_id))
+
+def lines(found: list[Waiting], policy: Policy, now: datetime, reader: Reviewer) -> list[Line]:
+    """The questions by how pressing they are: what burns money or holds up others before what merely waits.
+
+    Those that the reader may not approve, though they may decide, come last: they are not kept from rejecting them,
+    but it is somebody else who is waited for.
+    """
+    made = [
+        Line(item, _reasons(item, policy, now), rights(item.approvers, item.barred, reader)) for item in found
+    ]
+    return sorted(
+        made,
+        key=lambda line: (line.barred, -line.weight, line.waiting.created_at, line.waiting.approval_id),
+    )
 
 
 def _reasons(item: Waiting, policy: Policy, now: datetime) -> list[tuple[str, str]]:

@@ -129,10 +129,9 @@ async def _care(runtime: Runtime, incident_id: str, verb: str, by: str) -> None:
 
 async def _view(runtime: Runtime, visitor: Visitor, told: story.Incident) -> incident_page.View:
     rules = runtime.policy.rules_for(told.job_name, told.tags, told.failure_class)
-    role = reviewer(visitor).role
     return incident_page.build(
         told,
-        may_decide=role in ("approver", "admin"),
+        reader=reviewer(visitor),
         triad_threshold=rules.triad_threshold,
         excerpts=await _surroundings.of(runtime.store, told.evidence, [*told.attachments, *told.artifacts]),
         position=await _position(runtime, told.thread_id),

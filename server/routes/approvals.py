@@ -83,13 +83,15 @@ async def list_approvals(
         cursor=cursor,
         limit=limit,
     )
-    return story.ApprovalPage(items=[story.approval(i) for i in page.items], next_cursor=page.next_cursor)
+    return story.ApprovalPage(
+        items=[story.approval(i, caller) for i in page.items], next_cursor=page.next_cursor
+    )
 
 
 @router.get("/{approval_id}", responses=documented(401, 404, 503))
 async def get_approval(approval_id: str, runtime: RuntimeDep, caller: Viewer) -> story.ApprovalOut:
     """One approval, with the proposal and its hash."""
-    return story.approval(await runtime.queries.approval(approval_id))
+    return story.approval(await runtime.queries.approval(approval_id), caller)
 
 
 @router.post(

@@ -9,6 +9,7 @@ from core.incident import Category
 from server.console.queue import Line, lines
 from server.deps import RuntimeDep, Viewer
 from server.problems import documented
+from server.rights import Rights
 from store.waiting import Waiting, WaitingRoom
 
 router = APIRouter(prefix="/api/v1/queue", tags=["approvals"])
@@ -21,7 +22,7 @@ class Reason(BaseModel):
     text: str
 
 
-class Question(Waiting):
+class Question(Waiting, Rights):
     """One open question; a group of one cause is one. Nothing decides here: see `approvals` and `groups`."""
 
     model_config = ConfigDict(frozen=True)
@@ -49,14 +50,17 @@ async def show(
     ] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 200,
 ) -> Queue:
-    """Everything that waits for a decision, by how pressing it is: money burning, others waiting, then age."""
+    """Everything that waits for a decision, by how pressing it is: money burning, others waiting, then age.
+
+    What the caller may not approve comes last: somebody else is waited for.
+    """
     found = await WaitingRoom(runtime.db, runtime.clock).all(
         reviewer=caller if mine else None, category=category, failure_class=failure_class, text=q
     )
-    ordered = lines(found, runtime.policy, runtime.clock.now())
+    ordered = lines(found, runtime.policy, runtime.clock.now(), caller)
     return Queue(caller=caller.name, total=len(ordered), items=[_question(line) for line in ordered[:limit]])
 
 
 def _question(line: Line) -> Question:
     reasons = [Reason(kind=kind, text=text) for kind, text in line.reasons]
-    return Question(**dict(line.waiting), reasons=reasons)
+    return Question(**dict(line.waiting), **dict(line.rights), reasons=reasons)

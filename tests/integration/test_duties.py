@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from core.incident import ApprovalStatus
 from core.policy import Rules
 from nodes.decide import approval_for
-from tests.incident_stories import MEMORY, a_proposal, ask, tell
+from tests.incident_stories import MEMORY, a_proposal, a_run, ask, tell
 from tests.integration.test_api_access import a_problem
 from tests.integration.test_api_console import csrf, signed_in
-from tests.integration.test_review_links import asked, link_to, mailbox, mailing, post
+from tests.integration.test_review_links import asked, link_to, post
 from tests.server_box import Box
 
-__all__ = ["mailbox", "mailing"]
 ANNA, BEN = "anna@example.com", "ben@example.com"
 SMALLER = {**a_proposal().params, "settings": [{"path": MEMORY, "current": "8g", "proposed": "12g"}]}
 
 
 async def separated(box: Box, **more: Any) -> Any:
     known = {"approvers": [ANNA, BEN], "separate_duties": True}
-    return await ask(box.runtime.store, await tell(box.runtime.store), **{**known, **more})
+    run = a_run(more.pop("run_id", 4711))
+    return await ask(box.runtime.store, await tell(box.runtime.store, run), **{**known, **more})
 
 
 def path(approval: Any) -> str:
@@ -84,13 +85,59 @@ async def test_it_holds_at_the_console(box: Box) -> None:
     approval = await separated(box)
     browser = await signed_in(box, name=ANNA)
     page = await browser.get(f"/console/incidents/{approval.incident_id}")
+    assert ">Approve</button>" in page.text and "Edit, for somebody else to approve" in page.text
     form = {"csrf": csrf(page), "kind": "edit", "setting.0": "12g", "task_keys": "aggregate"}
     assert (await browser.post(f"/console/approvals/{approval.id}/decision", data=form)).status_code == 303
     answer = await browser.post(
         f"/console/approvals/{approval.id}/decision", data={**form, "kind": "approve"}
     )
     assert answer.status_code == 403 and "somebody else" in answer.text
+    after = await browser.get(f"/console/incidents/{approval.incident_id}")
+    assert "so somebody else approves it" in after.text
+    assert ">Approve</button>" not in after.text, "what can't be done is not offered"
+    assert 'value="reject"' in after.text and 'value="respond"' in after.text and 'value="edit"' in after.text
     assert (await box.runtime.store.approval(approval.id)).status is ApprovalStatus.PENDING
+
+
+async def test_a_page_that_is_open_learns_of_an_edit(box: Box) -> None:
+    approval = await separated(box)
+    ben, anna = await signed_in(box, name=BEN), await box.as_("approver", ANNA)
+    page = await ben.get(f"/console/incidents/{approval.incident_id}")
+    seen = re.search(r"/live\?seen=([^\"]+)", page.text)
+    assert seen
+    await anna.post(path(approval), json={"decision": "edit", "params": SMALLER})
+    live = await ben.get(f"/console/incidents/{approval.incident_id}/live", params={"seen": seen[1]})
+    fresh = (await box.runtime.store.approval(approval.id)).payload_sha256
+    assert fresh in live.text, "the form would be about a proposal that is no more"
+
+
+async def test_it_is_said_before_anybody_tries(box: Box) -> None:
+    mine, other = await separated(box, barred=[ANNA]), await separated(box, run_id=4712)
+    anna, vera = await box.as_("approver", ANNA), await box.as_("viewer", "vera@example.com")
+    told = {i["approval"]["id"]: i for i in (await anna.get("/api/v1/approvals?mine=true")).json()["items"]}
+    assert told[mine.id]["may_decide"] == {"allowed": True, "why": ""}
+    assert not told[mine.id]["may_approve"]["allowed"]
+    assert "somebody else approves" in told[mine.id]["may_approve"]["why"]
+    assert told[other.id]["may_approve"] == {"allowed": True, "why": ""}
+    one = (await vera.get(f"/api/v1/approvals/{other.id}")).json()
+    assert not one["may_decide"]["allowed"] and "viewer" in one["may_decide"]["why"]
+    carl = (await (await box.as_("approver", "c@x.org")).get(f"/api/v1/approvals/{other.id}")).json()
+    assert carl["may_approve"] == carl["may_decide"] and ANNA in carl["may_decide"]["why"]
+    queue = (await anna.get("/api/v1/queue?mine=true")).json()["items"]
+    assert [(i["approval_id"], i["may_approve"]["allowed"]) for i in queue] == [
+        (other.id, True),
+        (mine.id, False),
+    ]
+    page = await (await signed_in(box, name=ANNA)).get("/console")
+    assert page.text.count("somebody else approves</span>") == 1
+
+
+async def test_after_an_edit_everyone_who_was_asked_is_asked_again_rooms_too(box: Box) -> None:
+    approval = await separated(box, notify=[ANNA, "slack:#data", "teams"])
+    anna = await box.as_("approver", ANNA)
+    await anna.post(path(approval), json={"decision": "edit", "params": SMALLER})
+    asked = box.sql("SELECT recipient FROM outbox WHERE payload ? 'edited_by' ORDER BY recipient")
+    assert [row[0] for row in asked] == [BEN, "slack:#data", "teams"]
 
 
 async def test_it_holds_behind_a_link(mailing: Box, mailbox: Any) -> None:

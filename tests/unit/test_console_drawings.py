@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import NotFound
-from core.incident import Similar
+from core.incident import Reviewer, Similar
 from core.policy import Policy
 from server.console import queue, task_graph
 from server.console.charts import Axis, lines, nice, stacked
@@ -25,6 +25,7 @@ from store.waiting import Waiting
 from tests.incident_stories import a_proposal, a_run
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
+ANNA = Reviewer(name="anna@example.com", role="approver")
 
 
 @dataclass
@@ -203,8 +204,17 @@ def test_the_queue_is_by_what_presses() -> None:
         waits("running", running=True),
         waits("critical"),
     ]
-    order = [line.waiting.job_name for line in queue.lines(found, policy, NOW)]
+    order = [line.waiting.job_name for line in queue.lines(found, policy, NOW, ANNA)]
     assert order == ["critical", "running", "many", "downstream", "soon", "skipped", "older", "plain"]
+
+
+def test_what_the_reader_may_not_approve_stands_last() -> None:
+    found = [waits("mine", running=True, barred=[ANNA.name]), waits("open"), waits("bens", approvers=["ben"])]
+    by_name = {line.waiting.job_name: line for line in queue.lines(found, Policy(), NOW, ANNA)}
+    assert list(by_name) == ["bens", "open", "mine"]
+    assert [line.barred for line in by_name.values()] == [False, False, True]
+    assert "somebody else" in by_name["mine"].rights.may_approve.why
+    assert not by_name["bens"].rights.may_decide.allowed, "it is not for her, so nobody bars her"
 
 
 def test_what_a_proposal_costs() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from core.actions import Action, Proposal
 from core.errors import InvalidInput
+from core.incident import Reviewer
 from server.console import proposals, words
 from server.console.incident_page import build
 from server.console.visitors import safe_next
@@ -15,6 +16,8 @@ from server.story import Incident
 from tests.incident_stories import a_proposal, a_run, facts
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+ANNA = Reviewer(name="anna@example.com", role="approver")
+VERA = Reviewer(name="vera@example.com", role="viewer")
 
 
 @pytest.mark.parametrize(
@@ -174,14 +177,12 @@ def a_story(**more: object) -> Incident:
 
 
 def test_the_root_failure_is_marked_and_what_was_skipped_is_not() -> None:
-    tasks = build(a_story(), may_decide=True, triad_threshold=0.75).tasks
+    tasks = build(a_story(), reader=ANNA, triad_threshold=0.75).tasks
     assert (tasks[0]["key"], tasks[0]["root"]) == ("aggregate", True)
     assert not any(t["root"] for t in tasks[1:])
 
 
 def test_an_incident_of_which_nothing_is_known_yet_has_a_page() -> None:
     empty = {name: {} for name in ("run", "diagnosis", "prediction", "proposal", "tasks", "triad")}
-    view = build(
-        a_story(**empty, history=[], evidence=[], similar=[]), may_decide=False, triad_threshold=0.75
-    )
+    view = build(a_story(**empty, history=[], evidence=[], similar=[]), reader=VERA, triad_threshold=0.75)
     assert (view.tasks, view.history, view.changes, view.prediction) == ([], [], [], None)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import Conflict, InvalidInput, NotFound
 from core.groups import GroupAnswer, group_sha256
 from core.incident import Decision, DecisionKind, Reviewer
-from store import approvals, cursors, decisions, group_views, groups, waves
+from store import approvals, cursors, decisions, group_detail, group_views, groups, waves
 from store.base import new_id
 from store.clock import Clock
 from store.columns import clean_text
@@ -87,7 +87,7 @@ class GroupDesk:
     async def get(self, group_id: str) -> Group:
         """One group with its members and decisions. Raises: NotFound."""
         async with self._db.transaction() as session:
-            return await group_views.whole(session, await _row(session, group_id), self._clock.now())
+            return await group_detail.whole(session, await _row(session, group_id), self._clock.now())
 
     async def summary(self, group_id: str) -> GroupSummary:
         """One group without its members. Raises: NotFound."""
@@ -127,7 +127,7 @@ class GroupDesk:
                     await decisions.decide(session, incident, locked, given, self._check_edit)
                 await self._begin(session, row, chosen, excepted, answer, reviewer, at, incidents)
             await session.flush()
-            return await group_views.whole(session, row, at)
+            return await group_detail.whole(session, row, at)
 
     async def go_on(self) -> int:
         """Do what is next about approved groups, each in a transaction of its own.

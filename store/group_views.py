@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +11,11 @@ from pydantic import Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.groups import Standing, group_sha256
-from core.incident import ApprovalStatus
-from store import waves
-from store.group_models import GroupDecisionModel, GroupModel, MemberModel
+from core.groups import group_sha256
+from store.group_models import GroupModel, MemberModel
 from store.groups import waits_for_a_decision
 from store.incident_models import ApprovalModel, IncidentModel
+from store.people import listed
 from store.views import GroupMark, View
 
 
@@ -47,6 +47,8 @@ class GroupMember(View):
     canary: bool = False
     joined_at: datetime
     turn_at: datetime | None = None
+    #: Who may not approve it.
+    barred: list[str] = Field(default_factory=list)
 
 
 class GroupDecision(View):
@@ -77,6 +79,7 @@ class GroupSummary(View):
     cause: GroupCause
     failure_class: str | None = None
     action: str
+    #: Who may decide on all members that wait; nobody named: every approver.
     approvers: list[str] = Field(default_factory=list)
     opened_at: datetime
     joined_at: datetime
@@ -98,6 +101,14 @@ class Group(GroupSummary):
     at_once: int
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a decision on the members that wait is bound to, and who may take it."""
+
+    sha256: str
+    approvers: list[str]
+
+
 async def summaries(session: AsyncSession, rows: Sequence[GroupModel], at: datetime) -> list[GroupSummary]:
     """The groups as lines of a list, in the order given."""
     ids = [row.id for row in rows]
@@ -116,15 +127,16 @@ async def summaries(session: AsyncSession, rows: Sequence[GroupModel], at: datet
         .group_by(MemberModel.group_id)
     )
     counts = {row.group_id: row for row in await session.execute(counted)}
-    hashes = await _hashes(session, ids, at)
+    asked = await _asked(session, ids, at)
     return [
         GroupSummary(
             **_of_row(row),
+            approvers=asked[row.id].approvers if row.id in asked else [str(name) for name in row.approvers],
             members=counts[row.id].members,
             pending=counts[row.id].pending,
             jobs=counts[row.id].jobs,
             expires_at=counts[row.id].expires_at,
-            sha256=hashes.get(row.id),
+            sha256=asked[row.id].sha256 if row.id in asked else None,
         )
         for row in rows
         if row.id in counts
@@ -150,129 +162,28 @@ async def marks(session: AsyncSession, approval_ids: Sequence[str], at: datetime
     }
 
 
-async def whole(session: AsyncSession, row: GroupModel, at: datetime) -> Group:
-    """A group with everything that is known of it."""
-    head = (await summaries(session, [row], at))[0]
-    decisions = list(
-        await session.scalars(
-            select(GroupDecisionModel)
-            .where(GroupDecisionModel.group_id == row.id)
-            .order_by(GroupDecisionModel.decided_at, GroupDecisionModel.id)
-        )
-    )
-    standing: dict[str, Standing] = {}
-    for decision in decisions:
-        if decision.canary is not None:
-            standing |= {m.approval_id: m.standing for m in await waves.members(session, decision.id)}
-    items = await _members(session, row.id, standing, {d.canary for d in decisions}, at)
-    counts: dict[str, int] = {}
-    for item in items:
-        counts[item.state] = counts.get(item.state, 0) + 1
-    decided = await _decided(session, row.id)
-    incidents = {item.approval_id: item.incident_id for item in items}
-    return Group(
-        **head.model_dump(),
-        counts=counts,
-        decisions=[_decision(d, decided.get(d.id, 0), incidents) for d in decisions],
-        items=items,
-        per_minute=row.per_minute,
-        at_once=row.at_once,
-    )
-
-
-async def _members(
-    session: AsyncSession,
-    group_id: str,
-    standing: dict[str, Standing],
-    canaries: set[str | None],
-    at: datetime,
-) -> list[GroupMember]:
-    columns = (
-        IncidentModel.id,
-        IncidentModel.job_id,
-        IncidentModel.job_name,
-        IncidentModel.run_id,
-        IncidentModel.summary,
-        IncidentModel.status,
-    )
+async def _asked(session: AsyncSession, group_ids: list[str], at: datetime) -> dict[str, _Asked]:
+    """What each group asks now; groups in which nobody waits are left out."""
     statement = (
-        select(MemberModel, ApprovalModel, *columns)
-        .join(ApprovalModel, ApprovalModel.id == MemberModel.approval_id)
-        .join(IncidentModel, IncidentModel.id == MemberModel.incident_id)
-        .where(MemberModel.group_id == group_id)
-        .order_by(MemberModel.number)
-    )
-    return [
-        GroupMember(
-            incident_id=incident_id,
-            approval_id=row.id,
-            job_id=job_id,
-            job_name=job_name,
-            run_id=run_id,
-            summary=summary,
-            payload_sha256=row.payload_sha256,
-            params=row.proposal.get("params") or {},
-            approval_status=row.status,
-            incident_status=status,
-            state=_state(row, standing.get(row.id), at),
-            canary=row.id in canaries,
-            joined_at=member.joined_at,
-            turn_at=member.turn_at,
-        )
-        for member, row, incident_id, job_id, job_name, run_id, summary, status in await session.execute(
-            statement
-        )
-    ]
-
-
-def _state(row: ApprovalModel, standing: Standing | None, at: datetime) -> str:
-    if row.status == ApprovalStatus.PENDING and row.expires_at is not None and row.expires_at <= at:
-        return ApprovalStatus.EXPIRED.value
-    if standing is None or row.status == ApprovalStatus.SUPERSEDED:
-        return row.status
-    return standing.value
-
-
-async def _hashes(session: AsyncSession, group_ids: list[str], at: datetime) -> dict[str, str]:
-    """What a decision on each group would be bound to now; none for groups in which nobody waits."""
-    statement = (
-        select(MemberModel.group_id, ApprovalModel.id, ApprovalModel.payload_sha256)
+        select(MemberModel.group_id, ApprovalModel.id, ApprovalModel.payload_sha256, ApprovalModel.approvers)
         .join(ApprovalModel, ApprovalModel.id == MemberModel.approval_id)
         .where(MemberModel.group_id.in_(group_ids), waits_for_a_decision(at))
     )
     waiting: dict[str, list[tuple[str, str]]] = {}
-    for group_id, approval_id, payload in await session.execute(statement):
+    named: dict[str, list[list[str]]] = {}
+    for group_id, approval_id, payload, approvers in await session.execute(statement):
         waiting.setdefault(group_id, []).append((approval_id, payload))
-    return {group_id: group_sha256(group_id, members) for group_id, members in waiting.items()}
+        named.setdefault(group_id, []).append([str(name) for name in approvers])
+    return {
+        group_id: _Asked(sha256=group_sha256(group_id, members), approvers=_named_by_all(named[group_id]))
+        for group_id, members in waiting.items()
+    }
 
 
-async def _decided(session: AsyncSession, group_id: str) -> dict[str, int]:
-    """How many members each decision was made on."""
-    counted = (
-        select(MemberModel.decision_id, func.count())
-        .where(MemberModel.group_id == group_id, MemberModel.decision_id.is_not(None))
-        .group_by(MemberModel.decision_id)
-    )
-    return {decision_id: count for decision_id, count in await session.execute(counted) if decision_id}
-
-
-def _decision(row: GroupDecisionModel, members: int, incidents: dict[str, str]) -> GroupDecision:
-    return GroupDecision(
-        id=row.id,
-        sha256=row.sha256,
-        kind=row.kind,
-        decided_by=row.decided_by,
-        channel=row.channel,
-        comment=row.comment,
-        then=row.then_do,
-        decided_at=row.decided_at,
-        members=members,
-        excepted=[str(approval_id) for approval_id in row.excepted],
-        phase=row.phase,
-        canary=row.canary,
-        canary_incident_id=incidents.get(row.canary or ""),
-        why=row.why,
-    )
+def _named_by_all(lists: list[list[str]]) -> list[str]:
+    """Who is named by every list that names anybody; an empty list is open to all approvers."""
+    naming = [names for names in lists if names]
+    return [name for name in naming[0] if all(listed(name, names) for names in naming)] if naming else []
 
 
 def _of_row(row: GroupModel) -> dict[str, Any]:
@@ -282,7 +193,6 @@ def _of_row(row: GroupModel) -> dict[str, Any]:
         "cause": GroupCause(kind=row.cause_kind, value=row.cause_value),
         "failure_class": row.failure_class,
         "action": row.action,
-        "approvers": [str(name) for name in row.approvers],
         "opened_at": row.opened_at,
         "joined_at": row.joined_at,
     }

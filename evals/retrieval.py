@@ -23,9 +23,10 @@ from evals.retrieval_quality import Quality, asked_in_other_words
 from knowledge.catalogue import load_catalogue
 from knowledge.chroma import Database
 from knowledge.embeddings import Embedder
+from knowledge.incident_memory import IncidentMemory
 from knowledge.index import INCIDENTS, Index
-from knowledge.memory import KEY_WEIGHT, IncidentMemory, standing
 from knowledge.nearest import floats
+from knowledge.relevance import KEY_WEIGHT, standing
 
 #: Two scores that differ by less are the same: they are rounded when given.
 SAME = 2e-4

@@ -21,7 +21,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from knowledge.embeddings import Embedder
-from knowledge.memory import IncidentMemory
+from knowledge.incident_memory import IncidentMemory
 
 SEED = 20261121
 #: When the questions are asked, and how many answers each gets.

@@ -12,8 +12,8 @@ from core.incident import Similar
 from evals.retrieval_data import LIMIT, NOW, Failure, Question, asked_otherwise
 from knowledge.chroma import Database
 from knowledge.embeddings import Embedder
+from knowledge.incident_memory import IncidentMemory
 from knowledge.index import INCIDENTS, Index
-from knowledge.memory import IncidentMemory
 from knowledge.nearest import floats
 from knowledge.runbooks import load_runbooks
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from core.actions import Action
 from core.incident import Category
-from knowledge.memory import IncidentMemory
+from knowledge.incident_memory import IncidentMemory
 
 #: Names that other trackers give to what we keep, the first one found wins.
 COLUMNS: dict[str, tuple[str, ...]] = {

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from core.errors import ConfigurationError, InvalidInput
 from core.incident import Category
 from knowledge.history import Reader, unknown_class
-from knowledge.memory import IncidentMemory
+from knowledge.incident_memory import IncidentMemory
 from knowledge.runbooks import MAX_CHARS, Runbook, load_runbooks, parse_runbook
 from knowledge.tables import TABLES, records
 

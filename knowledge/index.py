@@ -17,10 +17,11 @@ from core.errors import KnowledgeUnavailable
 from core.incident import Similar
 from knowledge.chroma import REBUILD_HINT, Database, OtherEmbeddings
 from knowledge.embeddings import Embedder
+from knowledge.incident_memory import IncidentMemory
 from knowledge.matches import distinct, mixed, same, shown
-from knowledge.memory import KEY_WEIGHT, IncidentMemory, relevance, standing
 from knowledge.nearest import PROVED, Candidate, best, floats, nearest_rows
 from knowledge.pages import BATCH, Pages, best_of_each, where_class
+from knowledge.relevance import KEY_WEIGHT, relevance, standing
 from knowledge.runbooks import Runbook
 
 INCIDENTS = "incidents"

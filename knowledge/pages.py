@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from core.errors import ConfigurationError
 from core.incident import Similar
 from knowledge.embeddings import Embedder
-from knowledge.memory import relevance
 from knowledge.nearest import Candidate, floats
+from knowledge.relevance import relevance
 from knowledge.runbooks import Runbook
 
 if TYPE_CHECKING:

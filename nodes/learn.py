@@ -5,7 +5,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from core.errors import KnowledgeUnavailable
-from knowledge.memory import NOTHING_LEARNT
+from knowledge.incident_memory import NOTHING_LEARNT
 from nodes.context import Context
 from nodes.state import State
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.job_settings import Settings
+from sandbox.jobs import Job
 from sandbox.refusal import invalid, wrong_state
 from sandbox.runs import GOOD, Ending, Round, Run, TaskRun, canceled, run_ending, skipped, timed_out
 from sandbox.selection import select, to_repair
 from sandbox.tasks import Tasks
-from sandbox.workspace import Job, Workspace
+from sandbox.workspace import Workspace
 
 #: Scenario seconds between the request to cancel and its effect.
 CANCEL_SECONDS = 3

@@ -8,11 +8,11 @@ from starlette.routing import Route
 
 from sandbox import job_settings
 from sandbox.box import Box, box_of
+from sandbox.jobs import Job
 from sandbox.journal import Kind
 from sandbox.presentation import PAGE
 from sandbox.reading import body_of, flag, integer, page_position, page_token
 from sandbox.refusal import invalid
-from sandbox.workspace import Job
 
 #: What create takes that is no setting.
 _NO_SETTINGS = {"access_control_list", "parent_path"}

@@ -12,10 +12,11 @@ import itertools
 from pathlib import Path
 
 from core.errors import NotFound
+from sandbox.jobs import Job, Play
 from sandbox.scenario import load_scenario
 from sandbox.script import JobScript
 from sandbox.stage import Stage
-from sandbox.workspace import Job, Play, Workspace
+from sandbox.workspace import Workspace
 
 DIRECTORY = Path(__file__).parent / "outages"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sandbox.job_settings import cluster_spec, dependants, log_destination
+from sandbox.jobs import Job
 from sandbox.runs import GOOD, Ending, Round, Run, TaskRun, attempt_ending, run_ending, skipped
 from sandbox.script import Attempt, JobScript, PastRuns
-from sandbox.workspace import Job, Workspace
+from sandbox.workspace import Workspace
 
 
 def add_history(workspace: Workspace, job: Job, script: JobScript) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from sandbox.jobs import Job
 from sandbox.runs import Ending, Round, Run, TaskRun
-from sandbox.workspace import Job, Workspace
+from sandbox.workspace import Workspace
 
 Json = dict[str, Any]
 

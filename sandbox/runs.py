@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.clock import Timer
 from sandbox.job_settings import Settings
+from sandbox.jobs import Job
 from sandbox.script import Attempt
-
-if TYPE_CHECKING:
-    from sandbox.workspace import Job
 
 #: Life cycle states from which nothing changes any more (but by a repair).
 TERMINAL = frozenset({"TERMINATED", "SKIPPED", "INTERNAL_ERROR"})

@@ -8,12 +8,13 @@ from pathlib import Path
 from core.errors import NotFound
 from sandbox import job_settings
 from sandbox.engine import Engine
+from sandbox.jobs import Job, Play
 from sandbox.past import add_history
 from sandbox.runs import GOOD, Run
 from sandbox.scenario import Event, Scenario, load_scenario, load_scenarios
 from sandbox.script import JobScript, WebhookMode
 from sandbox.webhooks import DESTINATION
-from sandbox.workspace import Job, Play, Workspace
+from sandbox.workspace import Workspace
 
 #: A job created through the API with this tag plays the scenario that it names.
 SCENARIO_TAG = "sandbox_scenario"

@@ -6,52 +6,19 @@ import itertools
 import secrets
 import string
 import time
-from dataclasses import dataclass, field
 
 from sandbox.catalog import Metastore
 from sandbox.clock import Clock, Timeline
 from sandbox.clusters import Cluster
 from sandbox.files import Files
 from sandbox.job_settings import Settings
+from sandbox.jobs import Job
 from sandbox.journal import Journal
 from sandbox.refusal import invalid
 from sandbox.runs import Run, TaskRun
-from sandbox.scenario import Scenario
-from sandbox.script import JobScript
 
 #: The service removes runs after 60 days.
 KEPT_MS = 60 * 24 * 3600 * 1000
-
-
-@dataclass
-class Play:
-    """One performance of a scenario: when it was started, and the runs of it that people care for."""
-
-    scenario: Scenario
-    started: int
-    job_ids: list[int] = field(default_factory=list)
-    run_id: int | None = None
-    #: Events of the scenario that have been set in motion.
-    events_done: set[int] = field(default_factory=set)
-
-
-@dataclass
-class Job:
-    """A job. Without a `script` its tasks just succeed."""
-
-    job_id: int
-    settings: Settings
-    created: int
-    creator: str = "data-platform@example.com"
-    script: JobScript | None = None
-    play: Play | None = None
-    #: How often each task was executed, for picking the attempt to play.
-    executions: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The job's name."""
-        return self.settings.get("name", "Untitled")
 
 
 class Workspace:

@@ -8,8 +8,9 @@ from core.settings import Settings
 from knowledge.catalogue import load_catalogue
 from knowledge.embeddings import AZURE_VERSION, Embedder, LocalModel, MiniLM, RemoteEmbeddings
 from knowledge.imports import TeamKnowledge
+from knowledge.incident_memory import IncidentMemory
 from knowledge.index import Index
-from knowledge.memory import IncidentMemory, Memory
+from knowledge.memory import Memory
 from knowledge.runbooks import Runbook, load_runbooks
 from store.queries import Queries
 from store.views import Incident

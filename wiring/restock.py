@@ -12,8 +12,8 @@ import structlog
 
 from core.errors import KnowledgeUnavailable
 from knowledge.imports import TeamKnowledge
+from knowledge.incident_memory import NOTHING_LEARNT, IncidentMemory
 from knowledge.index import Index
-from knowledge.memory import NOTHING_LEARNT, IncidentMemory
 from store.queries import Queries
 from store.sweeps import Sweeps
 from wiring.knowledge import incident_loader

@@ -10,8 +10,9 @@ import pytest
 
 from core.errors import KnowledgeUnavailable, NotFound
 from knowledge.embeddings import Embedder, MiniLM
+from knowledge.incident_memory import IncidentMemory
 from knowledge.index import Index
-from knowledge.memory import IncidentMemory, Memory
+from knowledge.memory import Memory
 from knowledge.runbooks import Runbook
 from tools.redaction import redact
 

@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 from core.errors import KnowledgeUnavailable
 from knowledge.index import Index
-from knowledge.memory import IncidentMemory
+from knowledge.incident_memory import IncidentMemory
 
 class Letters:
     name = "letters"

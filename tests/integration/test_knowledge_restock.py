@@ -12,8 +12,8 @@ import pytest
 from core.errors import KnowledgeUnavailable
 from core.incident import Category
 from knowledge.imports import TeamKnowledge
+from knowledge.incident_memory import IncidentMemory
 from knowledge.index import Index
-from knowledge.memory import IncidentMemory
 from store.queries import Queries
 from store.sweeps import Sweeps
 from tests.store_rows import Rows

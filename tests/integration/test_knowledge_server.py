@@ -14,8 +14,8 @@ import pytest
 
 from core.errors import KnowledgeUnavailable
 from knowledge.embeddings import MiniLM
+from knowledge.incident_memory import IncidentMemory
 from knowledge.index import Index
-from knowledge.memory import IncidentMemory
 from knowledge.runbooks import Runbook
 
 PAGES = [

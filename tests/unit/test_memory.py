@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from knowledge.memory import AGE_FLOOR, HALF_LIFE_DAYS, IncidentMemory, relevance, standing
+from knowledge.incident_memory import IncidentMemory
+from knowledge.relevance import AGE_FLOOR, HALF_LIFE_DAYS, relevance, standing
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

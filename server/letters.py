@@ -10,7 +10,6 @@ from core.recipients import person
 from server import review_links
 from store import views
 from store.group_views import GroupSummary
-from store.people import People
 from tools.notify import Ask, Message, compose
 from wiring.runtime import Runtime
 
@@ -55,8 +54,8 @@ async def _review_link(runtime: Runtime, message: views.Message, approval: Appro
     name = person(message.recipient)
     if name is None:
         return None
-    reviewer = await People(runtime.db, runtime.clock).reviewer(name, approval.approvers, "email")
-    if reviewer is None or not review_links.may(approval, reviewer):
+    reviewer = await review_links.decider(runtime, name, approval.approvers)
+    if reviewer is None:
         return None
     token = await review_links.make(runtime, message.key, approval.id, reviewer.name)
     return f"{public_address(runtime)}{review_links.PATH}/{token}"

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import Conflict, InvalidInput, NotFound
 from core.groups import GroupAnswer, group_sha256
 from core.incident import Decision, DecisionKind, Reviewer
-from store import approvals, cursors, decisions, group_detail, group_views, groups, waves
+from store import approvals, cursors, decisions, group_detail, group_views, groups, review_links, waves
 from store.base import new_id
 from store.clock import Clock
 from store.columns import clean_text
@@ -95,15 +95,19 @@ class GroupDesk:
             row = await _row(session, group_id)
             return (await group_views.summaries(session, [row], self._clock.now()))[0]
 
-    async def decide(self, group_id: str, answer: GroupAnswer, reviewer: Reviewer) -> Group:
+    async def decide(
+        self, group_id: str, answer: GroupAnswer, reviewer: Reviewer, *, link: str | None = None
+    ) -> Group:
         """Decide on every member that waits, but for those excepted: all of them or none, in one transaction.
 
         Each member's own row gets the decision, with its own hash. An approval begins with one member; the
         others wait for their turn. The very same decision again is returned as it stands.
 
+        `link` is the id of the reviewer's link that it came through; it is used up with the decision.
+
         Raises:
-            NotFound: No such group.
-            Conflict: Members joined, left or changed since, or somebody else decided on them.
+            NotFound: No such group, or no such link to it.
+            Conflict: Members joined, left or changed since, somebody else decided on them, or the link was used.
             Forbidden, Gone, InvalidInput: As for a single approval.
         """
         answer = answer.model_copy(update={"comment": self._clean(answer.comment)})
@@ -114,6 +118,8 @@ class GroupDesk:
             incidents = await waves.lock_incidents(session, [m.incident_id for m, _ in waiting])
             await session.refresh(row, with_for_update=True)
             waiting = await groups.pending(session, group_id, at)
+            if link is not None:
+                await review_links.use(session, link, group_id, reviewer, at)
             if not await self._stands(session, row, waiting, answer, reviewer):
                 chosen, excepted = _chosen(waiting, answer)
                 decision = Decision(

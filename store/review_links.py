@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -17,17 +18,15 @@ from store.models import ReviewLinkModel
 from store.views import ReviewLink
 
 
-async def use(
-    session: AsyncSession, link_id: str, approval_id: str, reviewer: Reviewer, at: datetime
-) -> None:
-    """Consume a link, in the transaction of the decision that it makes.
+async def use(session: AsyncSession, link_id: str, about: str, reviewer: Reviewer, at: datetime) -> None:
+    """Consume a link to `about` (an approval or a group), in the transaction of the decision that it makes.
 
     Raises:
-        NotFound: No such link of this reviewer to this approval.
+        NotFound: No such link of this reviewer to this question.
         Conflict: It was used.
     """
     row = await session.scalar(select(ReviewLinkModel).where(ReviewLinkModel.id == link_id).with_for_update())
-    if row is None or row.approval_id != approval_id or row.reviewer != reviewer.name:
+    if row is None or about not in (row.approval_id, row.group_id) or row.reviewer != reviewer.name:
         raise NotFound("This link is not for this proposal.", hint="Open the newest message.")
     if row.used_at is not None:
         raise Conflict(f"This link was used at {iso(row.used_at)}; it decides once.")
@@ -41,12 +40,25 @@ class ReviewLinks:
         self._db = db
         self._clock = clock
 
-    async def make(self, link_id: str, approval_id: str, reviewer: str) -> ReviewLink:
-        """The row of this id, made unless it is there: a message that is sent again carries the same link."""
+    async def make(
+        self,
+        link_id: str,
+        reviewer: str,
+        *,
+        approval_id: str | None = None,
+        group_id: str | None = None,
+        sha256: str | None = None,
+        members: Sequence[str] | None = None,
+    ) -> ReviewLink:
+        """The row of this id, made unless it is there: a message that is sent again carries the same link.
+
+        Either `approval_id`, or `group_id` with its hash and the approvals that wait in it.
+        """
+        about = {"approval_id": approval_id, "group_id": group_id, "sha256": sha256, "members": members}
         async with self._db.transaction() as session:
             await session.execute(
                 insert(ReviewLinkModel)
-                .values(id=link_id, approval_id=approval_id, reviewer=reviewer, created_at=self._clock.now())
+                .values(id=link_id, reviewer=reviewer, created_at=self._clock.now(), **about)
                 .on_conflict_do_nothing(index_elements=["id"])
             )
         return await self.get(link_id)

@@ -181,10 +181,13 @@ class Answered(View):
 
 
 class ReviewLink(View):
-    """One reviewer's link to one approval."""
+    """One reviewer's link to one approval, or to a group as it was (`sha256`, `members`) when it was made."""
 
     id: str
-    approval_id: str
+    approval_id: str | None = None
+    group_id: str | None = None
+    sha256: str | None = None
+    members: list[str] | None = None
     reviewer: str
     created_at: datetime
     used_at: datetime | None = None

@@ -67,7 +67,7 @@ async def decide(token: str, request: Request, runtime: RuntimeDep, metrics: Met
     try:
         form = await get_form(request)
         holder = await _open(runtime, token)
-        shown = review_links.read_form_token(runtime, holder, text(form, "form"))
+        shown = review_links.read_form_token(runtime, holder.link_id, text(form, "form"))
         try:
             given = {name: value for name, value in form.items() if isinstance(value, str)}
             decision = read_decision(holder.approval.proposal, {**given, "payload_sha256": shown})
@@ -133,7 +133,7 @@ async def _page(runtime: Runtime, holder: Holder, problem: Problem | None = None
         changes=proposals.changes(proposal, facts.get("run") or {}),
         patch=proposals.patch(proposal),
         fields=proposals.fields(proposal),
-        form=review_links.form_token(runtime, holder),
+        form=review_links.form_token(runtime, holder.link_id, holder.approval.payload_sha256),
     )
 
 

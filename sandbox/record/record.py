@@ -18,7 +18,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from grounds import GROUNDS, SCENARIOS, VOLUMES, Ground
+from grounds import GROUNDS, SCENARIOS, Ground
+from preparations import VOLUMES
 from rewriting import rewrite, rules, trim
 from weather import closed_port, serve_hanging_up, serve_https
 

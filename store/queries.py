@@ -57,11 +57,14 @@ class Queries:
         failure_class: str = "",
         job_id: int | None = None,
         run_id: int | None = None,
+        threads: Collection[str] = (),
         text: str = "",
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[IncidentSummary]:
-        """Newest first. `text` is looked for in ids, job names, classes and summaries.
+        """Newest first. `threads` are LangGraph's thread ids.
+
+        `text` is looked for in ids, job names, classes and summaries.
 
         Raises:
             InvalidInput: The cursor is none of ours.
@@ -79,6 +82,8 @@ class Queries:
             conditions.append(IncidentModel.job_id == job_id)
         if run_id is not None:
             conditions.append(IncidentModel.run_id == run_id)
+        if threads:
+            conditions.append(IncidentModel.thread_id.in_(threads))
         if text.strip():
             conditions.append(mentions(text.strip()))
         if cursor is not None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
-from uuid import uuid4
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -31,6 +31,12 @@ log = structlog.get_logger(__name__)
 
 RECURSION_LIMIT = 200
 Graph = CompiledStateGraph[Any, Any, Any, Any]
+
+
+def thread_for(incident_id: str) -> str:
+    """The id of the thread that is to work on an incident: always the same, and a UUID, since LangGraph's own
+    API takes no other."""
+    return str(uuid5(NAMESPACE_URL, f"pitstop:{incident_id}"))
 
 
 class MakeContext(Protocol):
@@ -108,7 +114,7 @@ class Advancer:
         row = await store.incident(incident_id)
         if row.status in FINISHED:
             return
-        thread_id = row.thread_id or incident_id
+        thread_id = row.thread_id or thread_for(incident_id)
         config: Any = {
             "configurable": {"thread_id": thread_id},
             "recursion_limit": RECURSION_LIMIT,

@@ -6,12 +6,15 @@ request asks for a role here, and a decision asks once more in the decision serv
 
 from typing import Any
 
+import psycopg
 from langgraph_sdk import Auth
 
-from core.errors import Unauthenticated
+from core.errors import StoreUnavailable, Unauthenticated
+from wiring.langgraph_threads import ThreadList
 from wiring.shared import shared_runtime
 
 auth = Auth()
+_threads = ThreadList(shared_runtime)
 
 _ADMIN = "role:admin"
 _MAY_WRITE = frozenset({"role:approver", _ADMIN})
@@ -36,13 +39,48 @@ async def authenticate(headers: dict[bytes, bytes]) -> Auth.types.MinimalUserDic
 
 @auth.on
 async def allowed(ctx: Auth.types.AuthContext, value: Any) -> bool:
-    """Reading is for every role, as on Pitstop's own API; starting and resuming threads is for approvers, and
-    what a resume may decide, the decision service asks again; everything else is for admins."""
+    """Whether this may be asked for; where it is about threads, the incidents are among them before it is answered.
+
+    Reading is for every role, as on Pitstop's own API; starting and resuming threads is for approvers, and
+    what a resume may decide, the decision service asks again; everything else is for admins.
+    """
+    threads = ctx.resource == "threads"
+    try:
+        if not await _may(ctx, value):
+            return False
+        if threads and ctx.action == "search":
+            await _threads.refresh()
+        elif threads and ctx.action in ("read", "create_run") and value.get("thread_id"):
+            await _threads.refresh_one(str(value["thread_id"]))
+    except (StoreUnavailable, psycopg.OperationalError) as error:
+        raise Auth.exceptions.HTTPException(
+            status_code=503, detail="The database does not answer."
+        ) from error
+    return True
+
+
+async def _may(ctx: Auth.types.AuthContext, value: Any) -> bool:
+    if _ADMIN in ctx.permissions:
+        return True
     if ctx.resource in _MAY_READ and ctx.action in ("read", "search"):
         return True
-    if ctx.resource == "threads" and ctx.action in ("create", "create_run"):
-        return bool(_MAY_WRITE & set(ctx.permissions))
-    return _ADMIN in ctx.permissions
+    if ctx.resource != "threads" or not _MAY_WRITE & set(ctx.permissions):
+        return False
+    return ctx.action == "create" or (ctx.action == "create_run" and await _only_resumes(value))
+
+
+async def _only_resumes(value: Any) -> bool:
+    """Whether a run begins an investigation, or answers what a thread asks, and does nothing else to it.
+
+    Raises:
+        StoreUnavailable: Postgres is away.
+    """
+    asked = value.get("kwargs") or {}
+    command = asked.get("command") or {}
+    if any(command.get(order) for order in ("goto", "update")):
+        return False
+    thread_id = value.get("thread_id")
+    return not (asked.get("input") and thread_id and await _threads.has_incident(str(thread_id)))
 
 
 def _header(headers: dict[bytes, bytes], name: bytes) -> str:

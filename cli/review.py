@@ -28,7 +28,7 @@ def review(
         say(
             "pitstop: review needs a terminal on standard input, output and error (TERM other than dumb).\n"
             "Without one: `pitstop incidents --status awaiting_approval`, then `pitstop incidents ID` and "
-            "`pitstop approve|edit|reject|respond ID` (each with --json); or the console in a browser.",
+            "`pitstop approve|edit|reject|respond|delegate|extend ID` (each with --json); or the console in a browser.",
             err=True,
         )
         raise typer.Exit(WRONG_USE)

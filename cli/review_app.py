@@ -16,9 +16,10 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from cli.client import Client
 from cli.plain import line
-from cli.review_rows import COLUMNS, cells_of, is_group, key_of
-from cli.review_story import ending, pending, story_of
-from cli.review_windows import Approve, Edit, Notice, Outcome, Reject, Respond, Target, Window
+from cli.review_forms import FORMS, Form, target_of
+from cli.review_rows import COLUMNS, cells_of, is_group, key_of, why_not
+from cli.review_story import ending, story_of
+from cli.review_windows import Notice, Outcome, Window
 from core.errors import NotFound, PitstopError
 
 Json = Mapping[str, Any]
@@ -31,15 +32,16 @@ a            approve, after a second look
 e            edit the parameters, and approve them so
 r            reject; stop the run or take over with it
 h            give a hint: Pitstop thinks again, and asks anew
+d            ask another approver too; you may still decide
+x            take more time to decide, once
 f or /       filter by job, class, cause or id (esc: all)
 m            what waits for me, or for anybody
 u            look again now (it looks by itself every 3 s)
 q            leave; nothing is decided by leaving
 
-A group of one cause stands here once, with its count: one
-decision answers for all of it. Approving binds to exactly
-what is shown; when it changed meanwhile, nothing happens.
-Somebody who was faster is named."""
+A group of one cause stands here once; one decision answers
+for all of it. A decision binds to exactly what is shown: if
+it changed, nothing happens. Who was faster is named."""
 
 
 class ReviewApp(App[None]):
@@ -55,13 +57,15 @@ class ReviewApp(App[None]):
     CSS_PATH = "review.css"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "decide('approve')", "Approve"),
-        Binding("e", "decide('edit')", "Edit"),
-        Binding("r", "decide('reject')", "Reject"),
-        Binding("h", "decide('respond')", "Hint"),
+        Binding("a", "open('approve')", "Approve"),
+        Binding("e", "open('edit')", "Edit"),
+        Binding("r", "open('reject')", "Reject"),
+        Binding("h", "open('respond')", "Hint"),
+        Binding("d", "open('delegate')", "Delegate"),
+        Binding("x", "open('extend')", "Extend"),
         Binding("f,slash", "filter", "Filter", key_display="f"),
-        Binding("m", "mine", "Mine/all"),
-        Binding("u", "look", "Update"),
+        Binding("m", "mine", show=False),
+        Binding("u", "look", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "quit", "Quit"),
         Binding("space", "story(1)", show=False),
@@ -176,8 +180,11 @@ class ReviewApp(App[None]):
         moved = self._shown is None or self._shown[0] != key
         self._shown = (key, incident, group)
         text = story_of(incident, group)
-        why = "; ".join(line(reason["text"]) for reason in item["reasons"])
-        self.query_one("#story", Static).update(Text.assemble((f"{why}\n", "bold"), text) if why else text)
+        head = ["; ".join(line(reason["text"]) for reason in item["reasons"])]
+        if barred := why_not(item, "approve"):
+            head.append(f"! {barred}")
+        shown = "".join(f"{words}\n" for words in head if words)
+        self.query_one("#story", Static).update(Text.assemble((shown, "bold"), text))
         if moved:
             self.query_one("#detail").scroll_home(animate=False)
 
@@ -188,38 +195,35 @@ class ReviewApp(App[None]):
 
     # Deciding
 
-    def action_decide(self, kind: str) -> None:
-        """Open the window of a decision on what is shown."""
+    def action_open(self, kind: str) -> None:
+        """Open the form of this kind for what is shown, or say why there is nothing to fill in."""
         if self._shown is None or self._shown[0] != self._current:
             self.bell()
             return
-        target = _target(*self._shown[1:])
+        key, incident, group = self._shown
+        target = target_of(incident, group)
         if target is None:
             self.push_screen(Notice("Nothing to decide", "This question has been answered meanwhile."))
-            return
-        if kind == "edit" and target.members:
+        elif kind == "edit" and target.members:
             said = "Parameters are edited incident by incident: `pitstop edit INCIDENT --params JSON`."
             self.push_screen(Notice("A group is approved or rejected as it is", said))
+        elif why := why_not(self._items.get(key, {}), kind):
+            self.push_screen(Notice(FORMS[kind].REFUSED, why))
+        else:
+            form = FORMS[kind](target)
+            self.push_screen(Window(form, self._post), lambda outcome: self._ended(key, form, outcome))
+
+    def _ended(self, key: str, form: Form, outcome: Outcome | None) -> None:
+        """A window was closed; what came of it is said."""
+        if outcome is None:
             return
-        windows: dict[str, type[Window]] = {
-            "approve": Approve,
-            "edit": Edit,
-            "reject": Reject,
-            "respond": Respond,
-        }
-        key = self._shown[0]
-
-        def ended(outcome: Outcome | None) -> None:
-            if outcome is None:
-                return
+        if outcome.refused or outcome.answered:
             self._told.add(key)
-            if outcome.refused:
-                self.push_screen(Notice("Not decided", line(outcome.said)))
-            else:
-                self.notify(outcome.said, markup=False)
-            self.action_look()
-
-        self.push_screen(windows[kind](target, self._post), ended)
+        if outcome.refused:
+            self.push_screen(Notice(form.REFUSED, line(outcome.said)))
+        else:
+            self.notify(outcome.said, markup=False)
+        self.action_look()
 
     # Finding the way
 
@@ -285,15 +289,3 @@ class ReviewApp(App[None]):
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
         return await asyncio.to_thread(self._client.post, path, body)
-
-
-def _target(incident: Json, group: Json | None) -> Target | None:
-    """What a decision is on; None when nothing of it waits."""
-    approval = pending(incident)
-    if approval is None or (group is not None and group["sha256"] is None):
-        return None
-    if group is None:
-        path = f"/approvals/{approval['id']}/decision"
-        return Target(path, approval["payload_sha256"], approval["proposal"], incident)
-    path = f"/groups/{group['id']}/decision"
-    return Target(path, group["sha256"], approval["proposal"], incident, members=group["pending"])

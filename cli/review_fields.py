@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
+from collections.abc import Mapping
+from typing import Any
+
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Checkbox, Input, RadioButton, RadioSet, TextArea
@@ -26,6 +28,21 @@ class Tick(Checkbox):
         return _marked(self)
 
 
+class Choices(RadioSet):
+    """One answer of several, by their labels; the first until another is chosen."""
+
+    def __init__(self, answers: Mapping[str, Any], id: str) -> None:
+        super().__init__(
+            *(Choice(label, value=not n) for n, label in enumerate(answers)), id=id, compact=True
+        )
+        self._values = list(answers.values())
+
+    @property
+    def chosen(self) -> Any:
+        """The value of the answer that is marked."""
+        return self._values[max(0, self.pressed_index)]
+
+
 def _marked(button: Choice | Tick) -> Content:
     return Content.assemble("(x) " if button.value else "( ) ", Content(str(button.label)))
 
@@ -35,12 +52,10 @@ def text_field(id: str, placeholder: str) -> Input:
     return Input(placeholder=placeholder, max_length=MAX_COMMENT, id=id, compact=True)
 
 
-def rating() -> ComposeResult:
+def rating() -> Choices:
     """Whether the analysis was of use; said or not."""
-    with RadioSet(id="rating", compact=True):
-        yield Choice("Not said whether the analysis was useful", value=True, id="rating-none")
-        yield Choice("It was useful", id="rating-yes")
-        yield Choice("It was not", id="rating-no")
+    answers = {"Not said whether the analysis was useful": None, "It was useful": True, "It was not": False}
+    return Choices(answers, "rating")
 
 
 def widget_of(field: Field, id: str) -> Widget:

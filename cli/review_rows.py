@@ -41,7 +41,8 @@ def cells_of(item: Json) -> list[Text]:
     if is_group(item):
         job = f"{item['group']['pending']}x {job}"
     failure = line(item["failure_class"] or item["category"] or item["summary"]).replace("_", " ")
-    why = ", ".join(line(reason["text"]) for reason in item["reasons"])
+    reasons = [line(reason["text"]) for reason in item["reasons"]]
+    why = ", ".join([*(["not yours"] if why_not(item, "approve") else []), *reasons])
     cells = (
         " ",
         job,
@@ -51,6 +52,12 @@ def cells_of(item: Json) -> list[Text]:
         why,
     )
     return [Text(cell, no_wrap=True, overflow="ellipsis", end="") for cell in cells]
+
+
+def why_not(item: Json, kind: str) -> str:
+    """Why the reviewer may not do this to the question; empty where they may."""
+    right = item.get("may_approve" if kind == "approve" else "may_decide") or {}
+    return "" if right.get("allowed", True) else line(right.get("why") or "This is for somebody else.")
 
 
 def _left(expires_at: str | None) -> str:

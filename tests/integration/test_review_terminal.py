@@ -117,7 +117,7 @@ async def test_leaving_a_window_decides_nothing(box: Box) -> None:
     await one(box)
     async with opened(box) as pilot:
         await shows(pilot, "NIGHTLY_ORDERS")
-        for key in ("a", "e", "r", "h"):
+        for key in ("a", "e", "r", "h", "d", "x"):
             await pilot.press(key)
             await shows(pilot, "esc leave")
             await pilot.press("escape")
@@ -246,9 +246,64 @@ async def test_a_viewer_is_told_that_they_may_not(box: Box) -> None:
         await shows(pilot, "0 waiting for vera")
         await pilot.press("m")
         await shows(pilot, "NIGHTLY_ORDERS")
-        await pilot.press("a", "enter")
-        await shows(pilot, "Not decided", "vera@example.com may not decide")
+        await shows(pilot, "not yours", "! vera@example.com is a viewer")
+        for key in ("a", "e", "r", "h"):
+            await pilot.press(key)
+            await shows(pilot, "Not decided", "esc close")
+            await pilot.press("escape")
+            await shows(pilot, "a Approve", until=lambda seen: "esc close" not in seen)
     assert decided(box)[0][0] == "pending"
+
+
+async def test_whoever_is_barred_sees_it_before_they_try(box: Box) -> None:
+    await one(box, separate_duties=True, barred=[ANNA])
+    async with opened(box) as pilot:
+        await shows(pilot, "not yours", f"! {ANNA} started this run by hand", "NIGHTLY_ORDERS")
+        await pilot.press("a")
+        await shows(pilot, "Not decided", "esc close")
+        await pilot.press("escape", "e")
+        await shows(pilot, "Edit and approve")
+        await pilot.press("ctrl+s")
+        await shows(pilot, "Edited; it waits for")
+        assert decided(box)[0][0] == "pending"
+        await pilot.press("r")
+        await shows(pilot, "Reject: Run again")
+        await pilot.press("enter")
+        await shows(pilot, "0 waiting")
+    assert decided(box)[0][:3] == ("rejected", ANNA, "terminal")
+
+
+async def test_another_approver_is_asked_too(box: Box) -> None:
+    await one(box, approvers=[ANNA])
+    await box.token("ben@example.com", "approver")
+    async with opened(box) as pilot:
+        await shows(pilot, "NIGHTLY_ORDERS")
+        await pilot.press("d", "enter")
+        await shows(pilot, "Write whom to ask first.")
+        await pilot.press(*"nobody", "enter")
+        await shows(pilot, "'nobody' can't be asked")
+        pilot.app.screen.query_one("#to", Input).value = "ben@example.com"
+        await pilot.press("tab", *"on a plane", "enter")
+        await shows(pilot, "ben@example.com is asked too", "1 waiting")
+    ((approvers,),) = box.sql("SELECT approvers FROM approvals")
+    assert approvers == [ANNA, "ben@example.com"]
+    said = "SELECT data->>'by', data->>'to', data->>'comment', data->>'channel' FROM events WHERE kind = 'delegated'"
+    assert box.sql(said) == [(ANNA, "ben@example.com", "on a plane", "terminal")]
+
+
+async def test_more_time_is_taken_once(box: Box) -> None:
+    await one(box)
+    async with opened(box) as pilot:
+        await shows(pilot, "NIGHTLY_ORDERS", "60 min")
+        await pilot.press("x", *"soon", "enter")
+        await shows(pilot, "Hours are a number")
+        pilot.app.screen.query_one("#hours", Input).value = "4"
+        await pilot.press("enter")
+        await shows(pilot, "More time (", "5 h", "1 waiting")
+        await pilot.press("x", "enter")
+        await shows(pilot, "No more time", "The time was extended already")
+    ((seconds,),) = box.sql("SELECT extract(epoch FROM expires_at - created_at)::float FROM approvals")
+    assert (seconds, decided(box)[0][0]) == (18000.0, "pending")
 
 
 async def test_what_logs_and_names_say_is_text(box: Box) -> None:

@@ -28,6 +28,7 @@ from server.routes import (
     approvals,
     artifacts,
     events,
+    group_review,
     groups,
     health,
     incidents,
@@ -88,7 +89,7 @@ def create_app(
     problems.install(app, console.explain)
     app.add_exception_handler(SignInFirst, console.send_to_sign_in)
     api = (incidents, events, artifacts, queue, approvals, groups, sign_in_links)
-    for module in (health, webhooks, *api, review, slack):
+    for module in (health, webhooks, *api, review, group_review, slack):
         app.include_router(module.router)
     app.include_router(sign_in.router)
     app.include_router(oidc.router)

@@ -7,10 +7,10 @@ from typing import Any
 
 from core.incident import Approval, ApprovalStatus
 from core.recipients import person
-from server import review_links
+from server import group_links, review_links
 from store import views
 from store.group_views import GroupSummary
-from tools.notify import Ask, Message, compose
+from tools.notify import ASKING, Ask, Message, compose
 from wiring.runtime import Runtime
 
 
@@ -38,7 +38,7 @@ async def write(
     ask = None
     if group is not None:
         facts["group"] = group.model_dump(mode="json")
-        link = f"{public_address(runtime)}/console/groups/{group.id}"
+        link = await _group_link(runtime, message, group.id)
     elif approval is not None:
         # The incident may have gone on to another proposal since.
         facts["proposal"] = approval.proposal.model_dump(mode="json")
@@ -59,6 +59,18 @@ async def _review_link(runtime: Runtime, message: views.Message, approval: Appro
         return None
     token = await review_links.make(runtime, message.key, approval.id, reviewer.name)
     return f"{public_address(runtime)}{review_links.PATH}/{token}"
+
+
+async def _group_link(runtime: Runtime, message: views.Message, group_id: str) -> str:
+    """A link for the recipient alone, if this is one person who may decide on the group; else to the console."""
+    name = person(message.recipient) if message.kind in ASKING else None
+    if name is not None:
+        group = await runtime.groups.get(group_id)
+        reviewer = await review_links.decider(runtime, name, group.approvers)
+        if reviewer is not None and group.pending:
+            token = await group_links.make(runtime, message.key, group, reviewer.name)
+            return f"{public_address(runtime)}{group_links.PATH}/{token}"
+    return f"{public_address(runtime)}/console/groups/{group_id}"
 
 
 def _said(message: views.Message, approval: Approval | None) -> str:

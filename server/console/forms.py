@@ -32,5 +32,10 @@ def read_decision(proposal: Proposal, form: Mapping[str, str]) -> Decision:
         params=params,
         payload_sha256=form.get("payload_sha256") or None,
         then=then if then in ("terminate", "take_over") and kind is DecisionKind.REJECT else "nothing",  # type: ignore[arg-type]
-        useful=_USEFUL.get(form.get("useful", "")),
+        useful=read_useful(form.get("useful", "")),
     )
+
+
+def read_useful(given: str) -> bool | None:
+    """The rating of the analysis in a form; None where there is none."""
+    return _USEFUL.get(given)

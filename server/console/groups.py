@@ -8,18 +8,24 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
+from starlette.datastructures import FormData
 
 from core.actions import Action, Proposal
 from core.errors import InvalidInput, PitstopError
 from core.groups import GroupAnswer
+from core.incident import DecisionKind, Reviewer
+from server import group_links
 from server.console import proposals, stakes
+from server.console.forms import read_useful
 from server.console.pages import frame, render
 from server.console.visitors import Form, Reader, SessionsDep, reviewer, text
 from server.deps import MetricsDep, RuntimeDep
 from server.problems import Problem, ProblemError, from_exception
+from server.rights import rights
 from server.routes.groups import record_group_decision
 from server.sessions import Sessions, Visitor
 from store.group_views import Group, GroupMember
+from store.people import listed
 from wiring.runtime import Runtime
 
 router = APIRouter(prefix="/console/groups", include_in_schema=False)
@@ -67,9 +73,7 @@ async def decide(
 ) -> Response:
     """Take the decision; what went wrong is shown above the form, which then holds the group as it is now."""
     try:
-        given = {name: text(form, name) for name in ("kind", "sha256", "comment")}
-        excepted = [str(value) for value in form.getlist("except")]
-        answer = _answer(given | {"then": text(form, "then") or "nothing", "excepted": excepted})
+        answer = read_answer(form, text(form, "sha256"))
         await record_group_decision(runtime, group_id, answer, reviewer(visitor))
     except (PitstopError, ProblemError) as error:
         problem, _ = from_exception(error)
@@ -78,8 +82,24 @@ async def decide(
     return RedirectResponse(f"/console/groups/{group_id}", status_code=303)
 
 
-def _answer(given: dict[str, Any]) -> GroupAnswer:
-    """Raises: InvalidInput: The form was not one of ours."""
+def read_answer(form: FormData, sha256: str) -> GroupAnswer:
+    """The answer in a form: `kind`, `comment`, `then`, `useful`, and `except` for each member left out.
+
+    Args:
+        sha256: The group's hash that the form showed.
+
+    Raises:
+        InvalidInput: The form was not one of ours.
+    """
+    kind = text(form, "kind")
+    given = {
+        "kind": kind,
+        "sha256": sha256,
+        "comment": text(form, "comment"),
+        "then": text(form, "then") or "nothing" if kind == DecisionKind.REJECT else "nothing",
+        "useful": read_useful(text(form, "useful")),
+        "excepted": [str(value) for value in form.getlist("except")],
+    }
     try:
         return GroupAnswer.model_validate(given)
     except ValidationError as error:
@@ -97,14 +117,22 @@ async def _page(
 
 
 def _context(visitor: Visitor, sessions: Sessions, group: Group) -> dict[str, Any]:
-    waiting = [item for item in group.items if item.state == "pending"]
-    alike, like_it = usual(waiting)
     going_on = any(decision.phase in ("canary", "released") for decision in group.decisions)
     return {
         **frame(visitor, sessions, "groups"),
-        "group": group,
-        "may_decide": reviewer(visitor).role in ("approver", "admin"),
+        **told(group, reviewer(visitor)),
         "going_on": going_on or group.pending > 0,
+    }
+
+
+def told(group: Group, reader: Reviewer) -> dict[str, Any]:
+    """What a page tells of a group's question, and what its reader may do with it."""
+    waiting = group_links.waiting(group)
+    alike, like_it = usual(waiting)
+    return {
+        "group": group,
+        "rights": rights(group.approvers, [], reader),
+        "barred": {item.approval_id for item in waiting if listed(reader.name, item.barred)},
         "waiting": waiting,
         "usual": alike,
         "like_it": like_it,

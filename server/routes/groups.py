@@ -101,16 +101,16 @@ async def decide(
 
 
 async def record_group_decision(
-    runtime: Runtime, group_id: str, answer: GroupAnswer, reviewer: Reviewer
+    runtime: Runtime, group_id: str, answer: GroupAnswer, reviewer: Reviewer, *, link: str | None = None
 ) -> Group:
-    """Decide through the store; a conflict says how the group stands now.
+    """Decide through the store; a conflict says how the group stands now. `link`: as `GroupDesk.decide` says.
 
     Raises:
         ProblemError: 409, with the group as a member (its `items` left out).
         Forbidden, Gone, InvalidInput, NotFound: As the store says.
     """
     try:
-        return await runtime.groups.decide(group_id, answer, reviewer)
+        return await runtime.groups.decide(group_id, answer, reviewer, link=link)
     except Conflict as error:
         standing = await runtime.groups.get(group_id)
         raise ProblemError(

@@ -16,6 +16,7 @@ from server.console.visitors import text
 from server.deps import MetricsDep, RuntimeDep
 from server.problems import Problem, ProblemError, from_exception
 from server.review_links import Holder
+from server.rights import rights
 from server.routes.approvals import record_decision
 from wiring.runtime import Runtime
 
@@ -38,6 +39,8 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 MAX_TOKEN = 1000
+#: As many members of a group as can be left out, and the form around them.
+MAX_FIELDS = 1100
 MAX_EVIDENCE = 3
 
 
@@ -49,7 +52,13 @@ async def get_form(request: Request) -> FormData:
     """
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Forbidden("This form was sent from another site.", hint="Open the link in the message again.")
-    return await request.form(max_files=0, max_fields=300)
+    return await request.form(max_files=0, max_fields=MAX_FIELDS)
+
+
+def check_length(token: str) -> None:
+    """Raises: Forbidden: It is longer than any of ours."""
+    if len(token) > MAX_TOKEN:
+        raise Forbidden("This link was not made here.", hint="Copy it whole from the message.")
 
 
 @router.api_route("/{token}", methods=["GET", "HEAD"])
@@ -58,7 +67,7 @@ async def show(token: str, runtime: RuntimeDep) -> Response:
     try:
         return await _page(runtime, await _open(runtime, token))
     except (PitstopError, ProblemError) as error:
-        return _sorry(error)
+        return sorry(error)
 
 
 @router.post("/{token}")
@@ -80,9 +89,9 @@ async def decide(token: str, request: Request, runtime: RuntimeDep, metrics: Met
                 raise
             return await _page(runtime, holder, problem)
     except (PitstopError, ProblemError) as error:
-        return _sorry(error)
+        return sorry(error)
     metrics.decisions.labels(decision.kind.value, "email").inc()
-    return _answer("review_done.html", 200, approval=decided, ending=letters.ending(decided))
+    return answer_page("review_done.html", 200, approval=decided, ending=letters.ending(decided))
 
 
 async def _open(runtime: Runtime, token: str) -> Holder:
@@ -92,8 +101,7 @@ async def _open(runtime: Runtime, token: str) -> Holder:
         PitstopError: As `review_links.read`.
         ProblemError: It was decided, superseded (409), or its time is over (410).
     """
-    if len(token) > MAX_TOKEN:
-        raise Forbidden("This link was not made here.", hint="Copy it whole from the message.")
+    check_length(token)
     holder = await review_links.read(runtime, token)
     status = holder.approval.status
     if status is not ApprovalStatus.PENDING or _is_over(runtime, holder.approval):
@@ -118,7 +126,7 @@ async def _page(runtime: Runtime, holder: Holder, problem: Problem | None = None
     detail = await runtime.queries.incident(holder.approval.incident_id)
     facts, proposal = detail.incident.facts, holder.approval.proposal
     diagnosis = facts.get("diagnosis") or {}
-    return _answer(
+    return answer_page(
         "review.html",
         problem.status if problem else 200,
         problem=problem,
@@ -130,6 +138,7 @@ async def _page(runtime: Runtime, holder: Holder, problem: Problem | None = None
         low_support=bool(facts.get("low_support")),
         approval=holder.approval,
         reviewer=holder.reviewer,
+        rights=rights(holder.approval.approvers, holder.approval.barred, holder.reviewer),
         changes=proposals.changes(proposal, facts.get("run") or {}),
         patch=proposals.patch(proposal),
         fields=proposals.fields(proposal),
@@ -137,12 +146,14 @@ async def _page(runtime: Runtime, holder: Holder, problem: Problem | None = None
     )
 
 
-def _sorry(error: Exception) -> Response:
+def sorry(error: Exception) -> Response:
+    """The page that says why nothing can be decided here."""
     problem, _ = from_exception(error)
-    return _answer("review_problem.html", problem.status, problem=problem)
+    return answer_page("review_problem.html", problem.status, problem=problem)
 
 
-def _answer(template: str, status: int, **context: Any) -> Response:
+def answer_page(template: str, status: int, **context: Any) -> Response:
+    """A page behind a link: it runs nothing, and gives its address to nobody."""
     response = render(template, status, **context)
     response.headers.update(HEADERS)
     return response

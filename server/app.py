@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.sessions import SessionMiddleware
 
+from core.roster import roster_of
 from core.settings import Settings
 from server import problems
 from server.body_limit import BodyLimit
@@ -85,7 +86,7 @@ def create_app(
     app.state.slow_checks = slow_checks()
     app.state.sessions = Sessions(signing_key(settings))
     app.state.attempts = Attempts()
-    app.state.oidc = Provider(settings) if settings.oidc_issuer else None
+    app.state.oidc = Provider(settings, roster_of(settings)) if settings.oidc_issuer else None
     problems.install(app, console.explain)
     app.add_exception_handler(SignInFirst, console.send_to_sign_in)
     api = (incidents, events, artifacts, queue, approvals, groups, sign_in_links)

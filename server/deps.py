@@ -8,10 +8,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from core.errors import Forbidden, StoreUnavailable, Unauthenticated
 from core.incident import Reviewer
-from server.forwarded import forwarded_reviewer
+from core.roster import Person
+from server.forwarded import forwarded_person
 from server.guards import check_origin
 from server.live import News
 from server.metrics import Metrics
+from store.views import Token
 from wiring.runtime import Runtime
 
 #: Each role may do what those before it may.
@@ -65,16 +67,25 @@ async def get_caller(
         Forbidden: The proxy vouches for somebody without a role, or the request comes from another site.
     """
     if credentials is None:
-        forwarded = forwarded_reviewer(request, runtime.settings, "api")
+        forwarded = forwarded_person(request, runtime.settings, runtime.roster)
         if forwarded is not None:
             # The browser sends this identity by itself, so another site's page could use it.
             check_origin(request)
-            return forwarded
+            request.state.opener = forwarded
+            return Reviewer(name=forwarded.name, role=forwarded.role)
         raise Unauthenticated("This needs an API token.", hint="Send it as Authorization: Bearer TOKEN.")
-    caller = await runtime.authenticate(credentials.credentials)
-    if request.headers.get(DOOR) == TERMINAL:
-        return caller.model_copy(update={"channel": TERMINAL})
-    return caller
+    token = await runtime.tokens.verify(credentials.credentials)
+    request.state.opener = token
+    channel = TERMINAL if request.headers.get(DOOR) == TERMINAL else "api"
+    return Reviewer(name=token.name, role=token.role, channel=channel)
+
+
+def get_opener(request: Request, caller: Annotated[Reviewer, Depends(get_caller)]) -> Token | Person:
+    """What the caller showed: their token, or the word of the proxy."""
+    return request.state.opener
+
+
+OpenerDep = Annotated[Token | Person, Depends(get_opener)]
 
 
 def at_least(role: str, caller: Reviewer) -> Reviewer:

@@ -12,32 +12,46 @@ import ipaddress
 from starlette.requests import HTTPConnection
 
 from core.errors import Forbidden
-from core.incident import Reviewer
+from core.roster import Person, Roster
 from core.settings import Settings
-from server.people import role_of
 
 #: The first that is there names the person: an address is what policies and audits go by.
 HEADERS = ("x-forwarded-email", "x-forwarded-preferred-username", "x-forwarded-user")
 
 
-def forwarded_reviewer(request: HTTPConnection, settings: Settings, channel: str) -> Reviewer | None:
+def forwarded_person(request: HTTPConnection, settings: Settings, roster: Roster) -> Person | None:
     """Who the proxy says is calling; None where it says nothing, or is not one that we trust.
 
     Raises:
-        Forbidden: The proxy vouches for somebody whom no list of people names.
+        Forbidden: The proxy vouches for somebody whom no list of people names, or passes on more than one identity.
     """
     if not settings.forwarded_identity or not from_trusted_proxy(request, settings):
         return None
-    name = next((value for header in HEADERS if (value := request.headers.get(header, "").strip())), "")
+    name = next((value for header in HEADERS if (value := _only(request, header))), "")
     if not name:
         return None
-    role = role_of(settings, name)
-    if role is None:
+    person = roster.person(name)
+    if person is None:
         raise Forbidden(
             f"{name} has no role in Pitstop.",
             hint="Ask for a place in PITSTOP_VIEWERS, PITSTOP_APPROVERS or PITSTOP_ADMINS.",
         )
-    return Reviewer(name=name, role=role, channel=channel)
+    return person
+
+
+def _only(request: HTTPConnection, header: str) -> str:
+    """The header's one value. A proxy that appends to what the caller sent would let the caller be anybody.
+
+    Raises:
+        Forbidden: There are several.
+    """
+    values = [value.strip() for line in request.headers.getlist(header) for value in line.split(",")]
+    if len(values) > 1:
+        raise Forbidden(
+            "The proxy passes on more than one identity.",
+            hint="Have it replace the identity headers that a request comes with.",
+        )
+    return values[0] if values else ""
 
 
 def from_trusted_proxy(request: HTTPConnection, settings: Settings) -> bool:

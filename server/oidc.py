@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -13,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import Forbidden, Unauthenticated
+from core.roster import Person, Roster
 from core.settings import Settings
-from server.people import Role, role_of
 
 CALLBACK = "/console/oidc/callback"
 #: How long somebody may take at the provider, in seconds.
@@ -22,23 +21,17 @@ PATIENCE = 600
 _HINT = "Sign in again; if it goes on like this, ask whoever runs Pitstop to look at its log."
 
 
-@dataclass(frozen=True)
-class Person:
-    """Whom the provider vouches for."""
-
-    name: str
-    role: Role
-
-
 class Provider:
     """One OIDC provider.
 
     Args:
-        settings: Name the issuer, the client and the lists of people.
+        settings: Name the issuer and the client.
+        roster: Who may come in.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, roster: Roster) -> None:
         self._settings = settings
+        self._roster = roster
         secret = settings.oidc_client_secret
         self._client: Any = OAuth().register(
             "provider",
@@ -88,18 +81,18 @@ class Provider:
                 f"The sign-in provider sent no claim {claim!r}.",
                 hint="Set PITSTOP_OIDC_NAME_CLAIM or PITSTOP_OIDC_SCOPES.",
             )
-        if claim == "email" and claims.get("email_verified") is False:
-            # Else anybody could write an approver's address into a profile of their own.
+        if claim == "email" and claims.get("email_verified", True) not in (True, "true"):
+            # Else anybody could write an approver's address into a profile of their own. Some providers say it as text.
             raise Forbidden("The sign-in provider has not verified this e-mail address.")
         groups = claims.get(self._settings.oidc_groups_claim)
         listed = [str(group) for group in groups] if isinstance(groups, list) else []
-        role = role_of(self._settings, name.strip(), listed)
-        if role is None:
+        person = self._roster.person(name.strip(), listed)
+        if person is None:
             raise Forbidden(
                 f"{name.strip()} has no role in Pitstop.",
                 hint="Ask for a place in PITSTOP_VIEWERS, PITSTOP_APPROVERS or PITSTOP_ADMINS.",
             )
-        return Person(name.strip(), role)
+        return person
 
     def _callback(self, request: Request) -> str:
         base = self._settings.public_url or str(request.base_url).rstrip("/")

@@ -19,7 +19,6 @@ from core.errors import Conflict, Forbidden, Gone, NotFound
 from core.incident import Approval, Reviewer
 from server.sessions import signing_key
 from store.decisions import may_decide
-from store.people import People
 from store.review_links import ReviewLinks
 from store.views import ReviewLink
 from wiring.runtime import Runtime
@@ -43,7 +42,7 @@ class Holder:
 
 async def decider(runtime: Runtime, name: str, approvers: Sequence[str]) -> Reviewer | None:
     """`name` as a reviewer by e-mail who may decide where `approvers` may; None for anybody else."""
-    reviewer = await People(runtime.db, runtime.clock).reviewer(name, approvers, "email")
+    reviewer = await runtime.people.reviewer(name, approvers, "email")
     return reviewer if reviewer is not None and may_decide(approvers, reviewer) else None
 
 

@@ -22,8 +22,9 @@ from itsdangerous import BadSignature, Signer, URLSafeTimedSerializer
 
 from core.errors import ConfigurationError, Conflict, Forbidden, Unauthenticated
 from core.incident import Reviewer
+from core.roster import Person, Role
 from core.settings import Settings
-from server.people import Role
+from store.people import still_vouched, vouched_by
 from store.tokens import SESSIONS
 from store.views import Token
 from wiring.runtime import Runtime
@@ -82,9 +83,16 @@ def _stored_key(path: Path) -> bytes:
     return path.read_text(encoding="ascii").strip().encode()
 
 
-def sign_in_link(settings: Settings, name: str, role: str, base_url: str) -> str:
-    """An address that signs `name` in once, within 15 minutes. Whoever holds it is let in: don't log it."""
-    code = _codes(signing_key(settings)).dumps({"name": name, "role": role, "id": secrets.token_hex(12)})
+def sign_in_link(settings: Settings, opener: Token | Person, base_url: str) -> str:
+    """An address that signs somebody in once, within 15 minutes. Whoever holds it is let in: don't log it.
+
+    Args:
+        opener: What they showed when they asked for it; the link is worth nothing without it.
+        base_url: Where the console is.
+    """
+    by = _PARENT + opener.id if isinstance(opener, Token) else vouched_by("proxy", opener.entry)
+    known = {"name": opener.name, "role": opener.role, "by": by, "id": secrets.token_hex(12)}
+    code = _codes(signing_key(settings)).dumps(known)
     return f"{base_url.rstrip('/')}/console/sign-in?{urlencode({'code': code})}"
 
 
@@ -119,13 +127,13 @@ class Sessions:
             )
         except Unauthenticated:
             return new_visitor()
-        if await _is_orphan(runtime, token):
+        if not await _backing(runtime, token.role, token.created_by or ""):
             return new_visitor()
         return Visitor(secret, Reviewer(name=token.name, role=token.role, channel="console"), token.id)
 
-    def forwarded(self, reviewer: Reviewer) -> Visitor:
+    def forwarded(self, person: Person) -> Visitor:
         """A visitor whom the proxy in front of us vouches for on each request: no cookie, no session."""
-        return Visitor(f"fwd_{reviewer.name}", reviewer)
+        return Visitor(f"fwd_{person.name}", Reviewer(name=person.name, role=person.role, channel="console"))
 
     def cookie(self, secret: str) -> str:
         """The cookie's value for a visitor or a session."""
@@ -143,17 +151,28 @@ class Sessions:
             )
 
     async def open(self, runtime: Runtime, token: Token) -> str:
-        """A session for whoever holds `token`; its secret. It ends with the token at the latest."""
-        seconds = SESSION_SECONDS
-        if token.expires_at is not None:
-            seconds = min(seconds, (token.expires_at - runtime.clock.now()).total_seconds())
-        return await _open(
-            runtime, secrets.token_hex(12), token.name, token.role, _PARENT + token.id, seconds
-        )
+        """A session for whoever holds `token`; its secret. It ends with the token at the latest.
 
-    async def open_for(self, runtime: Runtime, name: str, role: Role, by: str) -> str:
-        """A session for whom somebody else vouches (`by` says who); its secret."""
-        return await _open(runtime, secrets.token_hex(12), name, role, by, SESSION_SECONDS)
+        Raises:
+            Unauthenticated: The token was revoked just now.
+        """
+        return await _open(runtime, secrets.token_hex(12), token.name, token.role, _PARENT + token.id)
+
+    async def open_for(self, runtime: Runtime, person: Person, answer: str) -> str:
+        """A session for whom an OIDC provider vouches; its secret.
+
+        Args:
+            answer: What identifies the provider's answer; it opens one session.
+
+        Raises:
+            Unauthenticated: It has opened one already.
+        """
+        number = hashlib.sha256(answer.encode(errors="replace")).hexdigest()[:24]
+        by = vouched_by("oidc", person.entry)
+        try:
+            return await _open(runtime, number, person.name, person.role, by)
+        except Conflict as error:
+            raise Unauthenticated("This sign-in was used already.", hint="Sign in again.") from error
 
     async def end_all(self, runtime: Runtime, name: str) -> int:
         """End every session of this person, on whatever machine; how many it were."""
@@ -163,7 +182,7 @@ class Sessions:
         """A session for a sign-in link's code; its secret.
 
         Raises:
-            Unauthenticated: The code is not ours, too old, or was used.
+            Unauthenticated: The code is not ours, too old, or was used, or what it was made with has ended.
         """
         hint = "Ask for a new link, or sign in with an API token."
         try:
@@ -171,9 +190,7 @@ class Sessions:
         except BadSignature as error:  # also the expired kind
             raise Unauthenticated("This sign-in link is not valid any more.", hint=hint) from error
         try:
-            return await _open(
-                runtime, known["id"], known["name"], known["role"], "sign-in link", SESSION_SECONDS
-            )
+            return await _open(runtime, known["id"], known["name"], known["role"], str(known.get("by")))
         except Conflict as error:
             raise Unauthenticated("This sign-in link was used already.", hint=hint) from error
 
@@ -183,13 +200,23 @@ def new_visitor() -> Visitor:
     return Visitor(_VISITOR + secrets.token_urlsafe(24))
 
 
-async def _is_orphan(runtime: Runtime, token: Token) -> bool:
-    """Whether the token that opened this session was revoked since: then the session is over too."""
-    by = token.created_by or ""
-    return by.startswith(_PARENT) and not await runtime.tokens.standing(by.removeprefix(_PARENT))
+async def _backing(runtime: Runtime, role: str, by: str) -> float:
+    """For how many seconds at most what opened a session (`by`) stands for this role; 0: it does not any more."""
+    if by.startswith(_PARENT):
+        parent = await runtime.tokens.standing(by.removeprefix(_PARENT))
+        if parent is None or parent.role != role:
+            return 0.0
+        if parent.expires_at is None:
+            return SESSION_SECONDS
+        return min(SESSION_SECONDS, (parent.expires_at - runtime.clock.now()).total_seconds())
+    return SESSION_SECONDS if still_vouched(role, by, runtime.roster) else 0.0
 
 
-async def _open(runtime: Runtime, number: str, name: str, role: Role, by: str, seconds: float) -> str:
+async def _open(runtime: Runtime, number: str, name: str, role: Role, by: str) -> str:
+    """Raises: Unauthenticated: what opens it has ended; Conflict: a session of this number was opened before."""
+    seconds = await _backing(runtime, role, by)
+    if seconds <= 0:
+        raise Unauthenticated("What this was made with has ended.", hint="Sign in with an API token.")
     secret, _ = await runtime.tokens.create(
         name, role, ttl_seconds=seconds, by=by, token_id=SESSIONS + number, prefix=_SESSION
     )

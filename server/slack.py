@@ -20,7 +20,6 @@ from server.metrics import Metrics
 from server.problems import Problem, ProblemError, from_exception
 from server.routes.approvals import record_decision
 from store.decisions import may_decide
-from store.people import People
 from tools.notify.slack import slack_client
 from tools.notify.slack_blocks import APPROVE, EDIT, REJECT, RESPOND, plain
 from wiring.runtime import Runtime
@@ -154,7 +153,7 @@ class SlackDoor:
         known = self._runtime.settings.slack_users
         name = known.get(about.user) or await self._address(about.user)
         name = known.get(name, name)
-        people = People(self._runtime.db, self._runtime.clock)
+        people = self._runtime.people
         reviewer = await people.reviewer(name, approval.approvers, "slack") if name else None
         if reviewer is None:
             raise Forbidden(

@@ -1,24 +1,28 @@
 """Who somebody is that did not sign in with a token: a mailbox, a user of a chat, a name that is delegated to.
 
-A person's tokens say the role; somebody without any is an approver where the policy names them, and nobody
-elsewhere. So taking a token away, or making it a viewer's, closes every door at once.
+A person's tokens and the lists of the settings (`core.roster`) say the role; somebody in none of them is an approver
+where the policy names them, and nobody elsewhere. So taking a token or a place in a list away, or making it a viewer's,
+closes every door at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.incident import Reviewer
+from core.roster import Role, Roster
 from store.clock import Clock
 from store.engine import Database
 from store.models import ROLES, TokenModel
+from store.tokens import SESSIONS
 
-Role = Literal["viewer", "approver", "admin"]
+Way = Literal["oidc", "proxy"]
+_WAYS = get_args(Way)
 
 
 def listed(name: str, names: Collection[object]) -> bool:
@@ -26,27 +30,51 @@ def listed(name: str, names: Collection[object]) -> bool:
     return name.strip().casefold() in {str(other).strip().casefold() for other in names}
 
 
-async def role_of(session: AsyncSession, name: str, named: Collection[object], at: datetime) -> Role | None:
-    """The role of `name`: the highest of the tokens that are good at `at`, else approver if among `named`."""
-    held = await session.scalars(
-        select(TokenModel.role).where(
+async def role_of(
+    session: AsyncSession, name: str, named: Collection[object], at: datetime, roster: Roster = Roster()
+) -> Role | None:
+    """The role of `name`: the highest of the tokens good at `at` and of `roster`, else approver if among `named`."""
+    held = await session.execute(
+        select(TokenModel.id, TokenModel.role, TokenModel.created_by).where(
             func.lower(func.btrim(TokenModel.name)) == name.strip().lower(),
             TokenModel.revoked_at.is_(None),
             or_(TokenModel.expires_at.is_(None), TokenModel.expires_at > at),
         )
     )
-    roles = list(held)
+    roles = [
+        role
+        for token_id, role, by in held
+        if not token_id.startswith(SESSIONS) or still_vouched(role, by, roster)
+    ]
+    if listing := roster.role_of(name):
+        roles.append(listing)
     if roles:
         return cast("Role", max(roles, key=ROLES.index))
     return "approver" if listed(name, named) else None
 
 
-class People:
-    """Looks people up."""
+def vouched_by(way: Way, entry: str) -> str:
+    """How a session says who vouched for its person, and which entry of the roster gave the role."""
+    return f"{way} {entry}"
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+
+def still_vouched(role: str, by: str | None, roster: Roster) -> bool:
+    """Whether the entry that gave a session its role still gives it; True for what was opened otherwise."""
+    way, _, entry = (by or "").partition(" ")
+    return way not in _WAYS or roster.role_of(entry) == role
+
+
+class People:
+    """Looks people up.
+
+    Args:
+        roster: Whom the settings give a role.
+    """
+
+    def __init__(self, db: Database, clock: Clock, roster: Roster) -> None:
         self._db = db
         self._clock = clock
+        self._roster = roster
 
     async def reviewer(self, name: str, named: Collection[object], channel: str) -> Reviewer | None:
         """`name` as a reviewer who comes through `channel`; None for somebody nobody knows.
@@ -57,5 +85,5 @@ class People:
             channel: How the audit trail names the door.
         """
         async with self._db.transaction() as session:
-            role = await role_of(session, name, named, self._clock.now())
+            role = await role_of(session, name, named, self._clock.now(), self._roster)
         return Reviewer(name=name.strip(), role=role, channel=channel) if role else None

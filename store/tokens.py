@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -125,11 +125,18 @@ class Tokens:
         async with self._db.transaction() as session:
             return await _end_sessions(session, name, self._clock.now())
 
-    async def standing(self, token_id: str) -> bool:
-        """Whether this token is there and was not revoked."""
+    async def standing(self, token_id: str) -> Token | None:
+        """This token, if it is good now."""
+        now = self._clock.now()
         async with self._db.transaction() as session:
             row = await session.get(TokenModel, token_id)
-        return row is not None and row.revoked_at is None
+        if (
+            row is None
+            or row.revoked_at is not None
+            or (row.expires_at is not None and row.expires_at <= now)
+        ):
+            return None
+        return _view(row)
 
     async def all(self) -> list[Token]:
         """Every token, newest first, without secrets."""
@@ -142,7 +149,7 @@ async def _end_sessions(session: AsyncSession, name: str, at: datetime) -> int:
     ended = (
         update(TokenModel)
         .where(
-            TokenModel.name == name,
+            func.lower(func.btrim(TokenModel.name)) == name.strip().lower(),
             TokenModel.id.startswith(SESSIONS, autoescape=True),
             TokenModel.revoked_at.is_(None),
         )

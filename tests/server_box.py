@@ -22,6 +22,7 @@ from psycopg import sql
 from core.settings import Settings
 from sandbox.process import SandboxProcess, running_sandbox
 from server.app import create_app
+from server.sessions import sign_in_link
 from wiring.runtime import Runtime, open_runtime
 
 HOOK = ("databricks", "hook-secret")
@@ -50,6 +51,11 @@ class Box:
     async def as_(self, role: str, name: str = "") -> httpx.AsyncClient:
         """A client with a token of this role."""
         return self.client(await self.token(name or f"{role}@example.com", role))
+
+    async def sign_in_link(self, name: str, role: Any, address: str = HOST) -> str:
+        """A link that signs this person in, made with a fresh token of theirs."""
+        _, token = await self.runtime.tokens.create(name, role)
+        return sign_in_link(self.runtime.settings, token, address)
 
     def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of a statement, on a connection that knows nothing of the service."""

@@ -17,6 +17,7 @@ from procrastinate import App
 from core.errors import KnowledgeUnavailable, StoreUnavailable
 from core.incident import Reviewer
 from core.policy import Policy, load_policy
+from core.roster import Roster, roster_of
 from core.settings import Settings
 from graph.checkpointer import Pool, make_pool, make_saver
 from knowledge.memory import Memory
@@ -30,6 +31,7 @@ from store.local import database_url
 from store.migrate import check_schema, migrate
 from store.model_calls import ModelCalls
 from store.outbox import Outbox
+from store.people import People
 from store.queries import Queries
 from store.runs import Runs
 from store.signals import Signals
@@ -71,6 +73,8 @@ class Runtime:
     runs: Runs
     outbox: Outbox
     tokens: Tokens
+    people: People
+    roster: Roster
     sweeps: Sweeps
     leases: Leases
     model_calls: ModelCalls
@@ -83,6 +87,11 @@ class Runtime:
     checkpoints: Pool
     #: This process, as lease rows name it.
     holder: str
+
+    @property
+    def approvers(self) -> list[str]:
+        """Everyone who is named as an approver of anything: by the policy, or by the settings."""
+        return [*self.policy.approvers(), *self.roster.named()]
 
     @property
     def advance(self) -> Advancer:
@@ -192,6 +201,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         investigator = make_investigator(settings, policy, embedder, model_calls, connection)
         index = make_index(settings, embedder)
         stack.push_async_callback(asyncio.to_thread, index.close)
+        roster = roster_of(settings)
         queries, sweeps = Queries(db, clock), Sweeps(db, clock)
         check_edit = edit_checker(policy, investigator)
         store = Store(
@@ -215,6 +225,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             runs=Runs(db, clock),
             outbox=Outbox(db, clock),
             tokens=Tokens(db, clock),
+            people=People(db, clock, roster),
+            roster=roster,
             sweeps=sweeps,
             leases=Leases(db),
             model_calls=model_calls,

@@ -39,6 +39,7 @@ async def callback(
     provider = _provider(request)
     try:
         person = await provider.finish(request)
+        secret = await sessions.open_for(runtime, person, request.query_params.get("state", ""))
     except (Unauthenticated, Forbidden) as error:
         request.session.clear()
         response = refused(request, from_error(error), sessions.csrf(visitor.secret))
@@ -46,7 +47,6 @@ async def callback(
         return response
     address = safe_next(str(request.session.get(_NEXT, "")))
     request.session.clear()
-    secret = await sessions.open_for(runtime, person.name, person.role, by="oidc")
     response = RedirectResponse(address, status_code=303)
     set_cookie(response, sessions.cookie(secret), runtime.settings, request)
     return response

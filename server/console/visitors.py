@@ -10,7 +10,7 @@ from core.errors import Forbidden
 from core.incident import Reviewer
 from core.settings import Settings
 from server.deps import RuntimeDep
-from server.forwarded import forwarded_reviewer
+from server.forwarded import forwarded_person
 from server.guards import check_origin
 from server.sessions import COOKIE, HOST_COOKIE, SESSION_SECONDS, Sessions, Visitor
 
@@ -34,7 +34,7 @@ async def get_visitor(request: Request, runtime: RuntimeDep, sessions: SessionsD
     name = HOST_COOKIE if over_https(runtime.settings, request) else COOKIE
     visitor = await sessions.visitor(runtime, request.cookies.get(name))
     if visitor.reviewer is None:
-        forwarded = forwarded_reviewer(request, runtime.settings, "console")
+        forwarded = forwarded_person(request, runtime.settings, runtime.roster)
         if forwarded is not None:
             return sessions.forwarded(forwarded)
     return visitor

@@ -142,7 +142,7 @@ async def delegate(
     """Ask another approver too. The caller, who must be allowed to decide, keeps the right to."""
 
     async def work() -> Approval:
-        named = runtime.policy.approvers()
+        named = runtime.approvers
         return await runtime.store.delegate(approval_id, body.to, caller, comment=body.comment, named=named)
 
     return await once.answer(work, response)

@@ -9,7 +9,6 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Page, expect
 
-from server.sessions import sign_in_link
 from tests.server_box import Box
 
 #: Set to a folder to take the README's pictures there.
@@ -46,7 +45,7 @@ async def sign_in(
     page.on("console", lambda message: complaints.append(message.text) if _matters(message) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
-    await page.goto(sign_in_link(box.runtime.settings, name, role, url))
+    await page.goto(await box.sign_in_link(name, role, url))
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Waiting for")
     return Desk(box, url, page, complaints)

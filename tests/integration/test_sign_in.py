@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import httpx2
 import pytest
 from oidc_provider_mock import User, run_server_in_thread
 
@@ -83,11 +85,31 @@ async def test_the_way_to_the_provider_carries_pkce_state_and_nonce(box: Box, pr
     assert asked["redirect_uri"] == [f"{HOST}/console/oidc/callback"]
 
 
-@pytest.mark.parametrize(("sub", "name", "role"), [("anna", ANNA, "admin"), ("ben", BEN, "approver")])
-async def test_who_is_listed_by_name_or_group_comes_in(box: Box, sub: str, name: str, role: str) -> None:
+@pytest.mark.parametrize(
+    ("sub", "name", "role", "by"), [("anna", ANNA, "admin", ANNA), ("ben", BEN, "approver", "on-call")]
+)
+async def test_who_is_listed_by_name_or_group_comes_in(
+    box: Box, sub: str, name: str, role: str, by: str
+) -> None:
     client = await sign_in(box, sub)
     assert name in (await client.get("/console")).text
-    assert box.sql("SELECT name, role, created_by FROM api_tokens") == [(name, role, "oidc")]
+    assert box.sql("SELECT name, role, created_by FROM api_tokens") == [(name, role, f"oidc {by}")]
+
+
+@pytest.mark.parametrize(
+    "lists", [{"approvers": "on-call"}, {"admins": BEN, "approvers": ANNA}, {"viewers": "*"}]
+)
+async def test_a_session_ends_when_the_lists_give_another_role(
+    box: Box, sandbox: SandboxProcess, lists: dict[str, str]
+) -> None:
+    anna, ben = await sign_in(box, "anna"), await sign_in(box, "ben")
+    known = box.runtime.settings.model_dump(exclude={"admins", "approvers", "viewers"})
+    now = settings_for(str(known.pop("database_url")), sandbox, known.pop("data_dir"), **{**known, **lists})
+    async with opened(now, sandbox) as restarted:
+        for client, stays in ((anna, False), (ben, lists.get("approvers") == "on-call")):
+            cookie = {COOKIE: client.cookies[COOKIE]}
+            answer = await restarted.client(cookies=cookie).get("/console")
+            assert answer.status_code == (200 if stays else 303), lists
 
 
 async def test_after_signing_in_one_is_where_one_wanted_to_be_and_never_elsewhere(box: Box) -> None:
@@ -123,6 +145,31 @@ async def test_an_answer_to_another_browser_signs_nobody_in(box: Box) -> None:
     assert (await theirs.get(callback)).status_code == 401
     assert (await mine.get(callback)).status_code == 303
     assert (await mine.get(callback)).status_code == 401  # the same answer again
+    assert len(box.sql("SELECT 1 FROM api_tokens")) == 1
+
+
+async def test_an_answer_opens_one_session_even_with_the_cookie_of_before(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state lies in the browser's own cookie; a provider that takes a code twice must not make two sessions."""
+    client = box.client()
+    callback = await at_the_provider(client, "anna")
+    kept = dict(client.cookies)
+    answers: list[httpx.Response] = []
+    plain = httpx2.AsyncClient.send
+
+    async def send(self: Any, request: Any, **options: Any) -> Any:
+        if request.method != "POST":
+            return await plain(self, request, **options)
+        if not answers:
+            answers.append(await plain(self, request, **options))
+            await answers[0].aread()
+        return answers[0]
+
+    monkeypatch.setattr(httpx2.AsyncClient, "send", send)
+    assert (await client.get(callback)).status_code == 303
+    again = await box.client(cookies=kept).get(callback)
+    assert again.status_code == 401 and "used already" in again.text
     assert len(box.sql("SELECT 1 FROM api_tokens")) == 1
 
 
@@ -179,6 +226,31 @@ async def test_a_trusted_proxy_vouches_for_people_at_the_console_and_the_api(box
     a_problem(refused, 403)
     stranger = behind(box, PROXY, x_forwarded_email=EVE)
     a_problem(await stranger.get("/api/v1/incidents"), 403)
+
+
+async def test_a_proxy_that_passes_on_what_it_was_sent_is_not_believed(box: Box) -> None:
+    client = behind(box, PROXY)
+    for lines in (
+        [("x-forwarded-email", ANNA), ("x-forwarded-email", EVE)],
+        [("x-forwarded-email", f"{ANNA}, {EVE}")],
+    ):
+        a_problem(await client.get("/api/v1/incidents", headers=lines), 403)
+        assert (await client.get("/console", headers=lines)).status_code == 403
+
+
+async def test_a_link_made_behind_the_proxy_is_good_as_long_as_the_lists_say_so(
+    box: Box, sandbox: SandboxProcess
+) -> None:
+    made = await behind(box, PROXY, x_forwarded_email=ANNA).post("/api/v1/sign-in-links")
+    code = made.json()["url"].partition("code=")[2]
+    known = box.runtime.settings.model_dump(exclude={"admins"})
+    less = settings_for(str(known.pop("database_url")), sandbox, known.pop("data_dir"), **known)
+    for settings, status in ((less, 401), (box.runtime.settings, 303)):
+        async with opened(settings, sandbox) as server:
+            browser = server.client()
+            page = await browser.get("/console/sign-in")
+            form = {"csrf": re.findall(r'name="csrf" value="([^"]+)"', page.text)[0], "code": code}
+            assert (await browser.post("/console/sign-in", data=form)).status_code == status
 
 
 @pytest.mark.parametrize(

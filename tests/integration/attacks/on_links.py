@@ -7,7 +7,6 @@ from typing import Any
 from itsdangerous import URLSafeSerializer
 
 from server import review_links
-from server.sessions import sign_in_link
 from tests.integration.attacks.target import (
     ANNA,
     BEN,
@@ -20,6 +19,7 @@ from tests.integration.attacks.target import (
 from tests.integration.test_api_console import SIGN_IN, csrf
 
 OLD = 1_700_000_000
+ROOT = "root@example.com"
 
 
 async def _both(target: Target, path: str, *statuses: int, **fields: str) -> None:
@@ -56,9 +56,7 @@ async def forged_link(target: Target) -> None:
     )
     for bad in forged:
         await _both(target, bad, 403, form=form)
-    code = sign_in_link(target.box.runtime.settings, "root@example.com", "admin", target.address).partition(
-        "code="
-    )[2]
+    code = (await target.box.sign_in_link(ROOT, "admin", target.address)).partition("code=")[2]
     await _both(target, f"/review/{code}", 403, form=form)
 
 
@@ -137,7 +135,7 @@ async def prefetch_by_get_and_head(target: Target) -> None:
             for query in ({}, tempting, {**tempting, "form": form}):
                 await target.refused(target.client(), method, path, 200, params=query, headers=scanner)
         await target.refused(target.client(), "OPTIONS", path, 405)
-    code = sign_in_link(target.box.runtime.settings, "root@example.com", "admin", target.address)
+    code = await target.box.sign_in_link(ROOT, "admin", target.address)
     path = code.removeprefix(target.address)
     approver = await target.as_("approver", ANNA)
     for method in ("GET", "HEAD"):
@@ -149,7 +147,7 @@ async def prefetch_by_get_and_head(target: Target) -> None:
 
 
 async def sign_in_link_forged_or_used(target: Target) -> None:
-    link = sign_in_link(target.box.runtime.settings, ANNA, "approver", target.address)
+    link = await target.box.sign_in_link(ANNA, "approver", target.address)
     code = link.partition("code=")[2]
     browser = target.client()
     form = {"csrf": csrf(await browser.get(SIGN_IN))}
@@ -161,6 +159,33 @@ async def sign_in_link_forged_or_used(target: Target) -> None:
     await target.refused(again, "POST", SIGN_IN, 401, data=form)
 
 
+async def sign_in_link_outlives_its_token(target: Target) -> None:
+    """Who was shown out, or made a viewer, has a link in a drawer."""
+    tokens = target.box.runtime.tokens
+    for name, role, change in (
+        ("dora@example.com", "approver", "revoked_at = now()"),
+        ("emil@example.com", "admin", "role = 'viewer'"),
+        ("fred@example.com", "admin", "expires_at = now()"),
+    ):
+        secret, token = await tokens.create(name, role)
+        links = [(await target.client(secret).post("/api/v1/sign-in-links")).json()["url"] for _ in range(2)]
+        codes = [link.partition("code=")[2] for link in links]
+        browser = target.client()
+        form = {"csrf": csrf(await browser.get(SIGN_IN)), "code": codes[0]}
+        assert (await browser.post(SIGN_IN, data=form)).status_code == 303
+        assert name in (await browser.get("/console")).text
+        if change.startswith("revoked"):
+            await tokens.revoke(token.id)
+        else:
+            target.eyes.execute(f"UPDATE api_tokens SET {change} WHERE id = %s".encode(), (token.id,))
+        await target.refused(browser, "GET", "/console", 303)
+        late = target.client()
+        form = {"csrf": csrf(await late.get(SIGN_IN)), "code": codes[1]}
+        answer = await target.refused(late, "POST", SIGN_IN, 401, data=form)
+        assert "has ended" in answer.text
+        await target.refused(late, "GET", "/console", 303)
+
+
 ATTACKS = {
     "forged review link": forged_link,
     "forged form of a good link": forged_form_of_a_good_link,
@@ -169,4 +194,5 @@ ATTACKS = {
     "link or form of another approval or reviewer": link_of_another_approval_or_reviewer,
     "prefetch by GET, HEAD and OPTIONS": prefetch_by_get_and_head,
     "sign-in link forged or used before": sign_in_link_forged_or_used,
+    "sign-in link whose token was revoked, demoted or is over": sign_in_link_outlives_its_token,
 }

@@ -24,7 +24,7 @@ def fan_out(state: State) -> str | list[Send]:
     keys = tasks_to_read(state["run"])
     if not keys:
         return "retrieve"
-    shared = {"incident_id": state["incident_id"], "attempt": state["attempt"], "run": state["run"]}
+    shared = {name: state.get(name) for name in ("incident_id", "attempt", "revision", "run")}
     good = good_run(state)
     return [
         Send("fetch_task", {**shared, "task_key": key, "good_run_id": good if n < MAX_COMPARED else None})

@@ -20,6 +20,7 @@ from core.run import RunFacts
 from nodes.context import Context
 from nodes.outputs import run_facts
 from nodes.state import State
+from nodes.telling import messages
 
 
 async def decide(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -46,7 +47,8 @@ async def decide(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         }
     if rules.mode is Mode.OBSERVE:
         return {"proposal": proposal.model_dump(mode="json"), "outcome": "observed", "route": "learn"}
-    new = approval_for(state, proposal, rules, diagnosis, cause_of(diagnosis, run))
+    by_hand = row.second_look is not None or bool(await ctx.store.attachments(incident_id))
+    new = approval_for(state, proposal, rules, diagnosis, cause_of(diagnosis, run), by_hand=by_hand)
     approval = await ctx.store.propose(new)
     critical = rules.critical and proposal.action is not Action.ESCALATE
     if critical and await ctx.store.speaks(approval.id):
@@ -58,6 +60,7 @@ async def decide(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     return {
         "proposal": proposal.model_dump(mode="json"),
         "approval_id": approval.id,
+        "messages": messages(state, proposal),
         "review_error": "",
         "warning": "",
         "route": "review",
@@ -65,19 +68,27 @@ async def decide(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
 
 
 def approval_for(
-    state: State, proposal: Proposal, rules: Rules, diagnosis: Diagnosis, cause: Cause | None = None
+    state: State,
+    proposal: Proposal,
+    rules: Rules,
+    diagnosis: Diagnosis,
+    cause: Cause | None = None,
+    *,
+    by_hand: bool = False,
 ) -> NewApproval:
     """The approval row to be: who may decide it, until when, and whether a rule decides it at once.
 
-    After a warning no rule decides: what did not help elsewhere takes a person to try again.
+    After a warning no rule decides: what did not help elsewhere takes a person to try again. `by_hand` says that
+    a person brought evidence or asked for a second look: then none does either, or it would do their bidding.
     """
     params = check_params(proposal.action, proposal.params)
     rule: str | None = None
+    doubt = bool(state.get("warning")) or by_hand
     if proposal.action in TELLS_PEOPLE and not rules.notify_needs_approval:
         rule = "policy: telling people needs no approval"
     else:
         granted = rules.auto_rule(diagnosis.failure_class, proposal.action, proposal.confidence)
-        if granted and not state.get("low_support") and not state.get("warning"):
+        if granted and not state.get("low_support") and not doubt:
             rule = (
                 f"policy: {granted.failure_class} x {granted.action.value}, granted by {granted.granted_by}"
             )
@@ -93,7 +104,7 @@ def approval_for(
         ttl_seconds=rules.approval_ttl_seconds,
         decided_by_rule=rule,
         notify=[] if rule else (rules.notify or rules.approvers or rules.owners),
-        grouping=_grouping(state, proposal, rules, cause),
+        grouping=_grouping(proposal, rules, cause, alone=doubt),
     )
 
 
@@ -104,12 +115,15 @@ def _started_by(state: State) -> list[str]:
     return [creator] if creator else []
 
 
-def _grouping(state: State, proposal: Proposal, rules: Rules, cause: Cause | None) -> Grouping | None:
-    """How the policy groups this one with others of its cause; None where there is no cause to share."""
+def _grouping(proposal: Proposal, rules: Rules, cause: Cause | None, *, alone: bool) -> Grouping | None:
+    """How the policy groups this one with others of its cause; None where there is no cause to share.
+
+    `alone`: it follows no decision that was made on the others.
+    """
     if cause is None or not rules.groups.window_seconds or proposal.action not in CHANGES_THE_WORLD:
         return None
     settings = rules.groups.model_dump(exclude={"follow"})
-    follow = proposal.action in rules.groups.follow and not state.get("warning")
+    follow = proposal.action in rules.groups.follow and not alone
     return Grouping(cause=cause, follow=follow, **settings)
 
 

@@ -10,6 +10,8 @@ from core.incident import FINISHED, LEFT_TO_PEOPLE, Status
 from core.policy import Rules
 from core.run import RunFacts
 from nodes.context import Context
+from nodes.outputs import settings_key
+from nodes.rows import IncidentRow
 from nodes.state import GRAPH_VERSION, State
 
 #: Tasks kept in the state, and failed tasks read: a run of a thousand tasks must still fit a checkpoint.
@@ -48,7 +50,7 @@ async def fetch(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
             "route": "end",
         }
     attempt = state.get("attempt", 1)
-    known = {
+    known: dict[str, Any] = {
         "incident_id": row.id,
         "run_id": run.run_id,
         "graph_version": GRAPH_VERSION,
@@ -56,19 +58,24 @@ async def fetch(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         "revision": state.get("revision", 1),
         "retrievals": 0,
         "run": bounded(run),
+        # What stopped an earlier look says nothing of this one.
+        "refusal": "",
+        "started": {},
+        **_asked_for(row, state, attempt),
     }
     ours = {sent.get("repair_id") for sent in [c.result for c in await ctx.store.claims(row.id)]}
     elsewhere = run.latest_repair_id not in {0, row.latest_repair_id, *ours}
     if elsewhere or not worth_investigating(run, rules):
         return known | await _repaired_elsewhere(ctx, row.id, run, attempt)
-    await ctx.store.put_artifact(row.id, "settings.json", _json(run.settings), key=f"{attempt}/settings")
+    known["settings"] = settings_key(attempt, known["revision"])
+    await ctx.store.put_artifact(row.id, "settings.json", _json(run.settings), key=known["settings"])
     history = await ctx.workspace.history(run.job_id) if run.job_id else []
     await ctx.store.update_incident(row.id, status=Status.INVESTIGATING, run=known["run"], attempt=attempt)
     await ctx.store.add_event(
         row.id,
         "fetched",
         {"attempt": attempt, "failed_tasks": [t.task_key for t in run.failed_tasks][:MAX_FAILED]},
-        key=f"fetched/{attempt}",
+        key=f"fetched/{attempt}/{known['revision']}",
     )
     past = [p.model_dump(mode="json") for p in history if p.run_id != run.run_id][:25]
     return known | {"history": past, "route": "fetch_task", "tasks": {}}
@@ -96,6 +103,15 @@ def bounded(run: RunFacts) -> dict[str, Any]:
     return run.model_copy(update={"tasks": tasks, "settings": {}}).model_dump(
         mode="json", exclude_defaults=True
     )
+
+
+def _asked_for(row: IncidentRow, state: State, attempt: int) -> dict[str, Any]:
+    """Where a person asked for a second look in this attempt: the revision it is to lead to, and their hint."""
+    look = row.second_look
+    if look is None or look.attempt != attempt:
+        return {}
+    hint = {"hint": look.hint[:2000]} if look.hint else {}
+    return {"revision": max(look.revision, state.get("revision", 1)), **hint}
 
 
 async def _run_id(state: State, ctx: Context) -> int:

@@ -20,6 +20,8 @@ class FetchTask(TypedDict):
     attempt: int
     run: dict[str, Any]
     task_key: str
+    #: From the second look on: what was written meanwhile is kept beside what was read first.
+    revision: NotRequired[int]
     #: A good run of the job whose log the task's log is compared with.
     good_run_id: NotRequired[int | None]
 
@@ -43,15 +45,18 @@ async def fetch_task(state: FetchTask, runtime: Runtime[Context]) -> dict[str, A
         await _say_what_is_missing(ctx, state["incident_id"], key, output)
         return {"tasks": {key: output.model_dump(mode="json", exclude_defaults=True)}}
     output, whole = ctx.investigator.redact(raw, task, run)
-    artifacts = {
-        name: await ctx.store.put_artifact(
-            state["incident_id"], f"{task.task_key}/{name}", text, key=f"{key}/{name}"
-        )
-        for name, text in whole.items()
-        if text
-    }
+    artifacts = {name: await _keep(ctx, state, name, text) for name, text in whole.items() if text}
     await _say_what_is_missing(ctx, state["incident_id"], key, output)
     return {"tasks": {key: reference(output, task, artifacts)}}
+
+
+async def _keep(ctx: Context, state: FetchTask, name: str, text: str) -> str:
+    """The id of the artifact with this text; one of an earlier look stands, unless the text has changed."""
+    key = f"{state['attempt']}/{state['task_key']}/{name}"
+    revision = state.get("revision", 1)
+    if revision > 1 and await ctx.store.find_artifact(state["incident_id"], key) not in (None, text):
+        key = f"{key}/{revision}"
+    return await ctx.store.put_artifact(state["incident_id"], f"{state['task_key']}/{name}", text, key=key)
 
 
 def reference(output: TaskOutput, task: TaskFacts, artifacts: dict[str, str]) -> dict[str, Any]:

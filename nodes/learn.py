@@ -18,6 +18,8 @@ async def learn(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     ctx = runtime.context
     incident_id = state["incident_id"]
     outcome = state.get("outcome", "closed")
+    if await _asked_again(state, ctx):
+        return {}
     await ctx.store.update_incident(incident_id, tried=state.get("tried", []))
     await ctx.store.finish(incident_id, outcome, note=state.get("refusal", ""))
     if outcome in NOTHING_LEARNT or not state.get("diagnosis"):
@@ -29,3 +31,10 @@ async def learn(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
             incident_id, "knowledge_unavailable", {"reason": str(error)}, key="knowledge_unavailable/learn"
         )
     return {"outcome": outcome}
+
+
+async def _asked_again(state: State, ctx: Context) -> bool:
+    """Whether a person asked for a second look since this thread finished the incident, and died before it said so."""
+    look = (await ctx.store.incident(state["incident_id"])).second_look
+    seen = (state.get("attempt", 1), state.get("revision", 1))
+    return look is not None and (look.attempt, look.revision) > seen

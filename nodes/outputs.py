@@ -23,8 +23,14 @@ async def outputs(state: State, ctx: Context) -> list[TaskOutput]:
 async def run_facts(state: State, ctx: Context) -> RunFacts:
     """The run from the state, with the job's settings from their artifact."""
     facts = RunFacts.model_validate(state["run"])
-    text = await ctx.store.find_artifact(state["incident_id"], f"{state['attempt']}/settings")
+    key = state.get("settings") or settings_key(state["attempt"], 1)
+    text = await ctx.store.find_artifact(state["incident_id"], key)
     return facts.model_copy(update={"settings": json.loads(text)}) if text else facts
+
+
+def settings_key(attempt: int, revision: int) -> str:
+    """Where the job's settings are kept as they were when that look began: by the next they may have changed."""
+    return f"{attempt}/settings" + (f"/{revision}" if revision > 1 else "")
 
 
 async def _whole(reference: dict[str, Any], ctx: Context) -> TaskOutput:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from core.approvals import Claim, ClaimRequest, NewApproval
 from core.incident import Approval, Decision, Reviewer, Status
 from core.run import RunFacts
+from core.second_look import SecondLook
 
 
 class IncidentRow(Protocol):
@@ -26,6 +27,8 @@ class IncidentRow(Protocol):
     def muted(self) -> bool: ...
     @property
     def taken_over_by(self) -> str | None: ...
+    @property
+    def second_look(self) -> SecondLook | None: ...
 
 
 class Store(Protocol):

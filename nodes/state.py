@@ -56,6 +56,8 @@ class State(TypedDict, total=False):
     revision: int
     #: `core.run.RunFacts` as JSON, without the settings (those are an artifact).
     run: dict[str, Any]
+    #: The key of the artifact that has them.
+    settings: str
     #: `attempt/task_key` -> bounded `core.run.TaskOutput` as JSON.
     tasks: Annotated[dict[str, Any], merge_tasks]
     #: The last runs of the job, newest first, as `core.run.PastRun` JSON.
@@ -75,6 +77,8 @@ class State(TypedDict, total=False):
     #: `core.actions.Proposal` as JSON, for showing only: the approval row is what counts.
     proposal: dict[str, Any]
     approval_id: str
+    #: The incident as a conversation, for clients that show nothing else; LangChain messages as JSON.
+    messages: list[dict[str, str]]
     #: What the reviewer added as evidence when responding with a hint.
     hint: str
     #: What the reviewer must know beside the proposal: the same was tried elsewhere and did not help.

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Conflict
 from core.incident import FINISHED, Status
-from store import approvals, artifacts, events, incidents
+from store import approvals, artifacts, events, incidents, second_looks
 from store.clock import Clock
 from store.decisions import CheckEdit
 from store.engine import Database, raw_connection
@@ -144,6 +144,23 @@ class Interventions:
             await self._intervene(session, row, "retried", {"by": by}, at)
             return incidents.view(row)
 
+    async def look_again(self, incident_id: str, *, by: str, hint: str = "") -> Incident:
+        """Have Pitstop look from the start, with what was attached since and `hint` as evidence, and propose anew.
+
+        What waits for a decision is withdrawn; an incident that was left to people goes on.
+
+        Raises:
+            NotFound: No such incident.
+            Conflict: It is finished, acted on, looked into right now, or a person does it by hand.
+        """
+        async with self._changing(incident_id, fenced=False) as (session, row, at):
+            await second_looks.check(session, row)
+            look = await second_looks.begin(session, row, by=by, hint=self._clean(hint))
+            facts = {"by": by, "attempt": look.attempt, "revision": look.revision, "hint": look.hint}
+            key = f"{second_looks.ASKED}/{look.times}"
+            await self._intervene(session, row, second_looks.ASKED, facts, at, key=key)
+            return incidents.view(row)
+
     async def attach(self, incident_id: str, name: str, text: str, *, by: str) -> ArtifactInfo:
         """Keep a redacted text that a person brought; the same text again is the first.
 
@@ -183,11 +200,18 @@ class Interventions:
             yield session, row, self._clock.now()
 
     async def _intervene(
-        self, session: AsyncSession, row: IncidentModel, kind: str, facts: Mapping[str, Any], at: datetime
+        self,
+        session: AsyncSession,
+        row: IncidentModel,
+        kind: str,
+        facts: Mapping[str, Any],
+        at: datetime,
+        *,
+        key: str = "",
     ) -> None:
         """Withdraw what is open, write it down, and have the graph look."""
         await approvals.supersede(session, row.id, str(facts["by"]), at)
-        await events.append(session, row.id, kind, facts, key=f"{kind}/{new_id('evt')}", at=at)
+        await events.append(session, row.id, kind, facts, key=key or f"{kind}/{new_id('evt')}", at=at)
         row.wake_at, row.updated_at = at + incidents.LOOK_AFTER, at
         await session.flush()
         await self._wake(await raw_connection(session), row.id)

@@ -73,7 +73,10 @@ class Store(Interventions):
             if incidents.finish(row, outcome, note, at):
                 await approvals.supersede(session, row.id, outcome, at)
                 facts = {"outcome": outcome, "note": note}
-                await events.append(session, row.id, "finished", facts, key=f"finished/{outcome}", at=at)
+                looks = row.facts.get("second_look", {}).get("times", 0)  # each may come to the same end
+                await events.append(
+                    session, row.id, "finished", facts, key=f"finished/{outcome}/{looks}", at=at
+                )
 
     async def class_stats(self, failure_class: str, action: str) -> tuple[int, int]:
         """(verified successes, trials) of this action on this class."""

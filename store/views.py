@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.approvals import Claim
 from core.incident import Approval, Status
+from core.second_look import SecondLook
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class IncidentSummary(View):
 
 class Incident(IncidentSummary):
     """The whole row. `facts`: `run`, `diagnosis`, `triad`, `prediction`, `proposal`, `similar`, `tried`,
-    `history`, `tasks`, `low_support`, as far as they are known, as JSON."""
+    `history`, `tasks`, `low_support`, `second_look`, as far as they are known, as JSON."""
 
     note: str = ""
     graph_version: str | None = None
@@ -68,6 +69,12 @@ class Incident(IncidentSummary):
     lease_epoch: int = 0
     lease_until: datetime | None = None
     facts: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def second_look(self) -> SecondLook | None:
+        """What a person asked for last, if anybody did."""
+        found = self.facts.get("second_look")
+        return SecondLook.model_validate(found) if found else None
 
 
 class ArtifactInfo(View):

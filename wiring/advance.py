@@ -25,6 +25,7 @@ from nodes.context import Clock, Context
 from nodes.state import GRAPH_VERSION
 from store.leases import Leases
 from store.store import Store
+from store.views import Incident
 from wiring.holding import holding
 
 log = structlog.get_logger(__name__)
@@ -149,8 +150,8 @@ class Advancer:
         incident_id: str,
     ) -> bool:
         """Start, resume or continue the thread; False where it waits for what has not come, or has ended."""
-        if not snapshot.values and not snapshot.next:
-            row = await ctx.store.incident(incident_id)
+        row = await store.incident(incident_id)
+        if not snapshot.next and (not snapshot.values or _goes_on(row)):
             start = {"incident_id": incident_id, "run_id": row.run_id}
             await graph.ainvoke(start, config, context=ctx, durability="sync")
         elif snapshot.interrupts:
@@ -229,6 +230,11 @@ class Advancer:
             return 40 * watch
         age = (self._clock.now() - datetime.fromisoformat(approval.created_at)).total_seconds()
         return min(40 * watch, max(8 * watch, age / 10))
+
+
+def _goes_on(row: Incident) -> bool:
+    """Whether a person asked for a second look after the graph had come to its end, which has not begun yet."""
+    return row.second_look is not None and row.outcome is None and row.status == Status.INVESTIGATING
 
 
 async def _repaired_meanwhile(ctx: Context, incident_id: str) -> bool:

@@ -39,6 +39,14 @@ class MuteIn(BaseModel):
     on: bool = True
 
 
+class LookAgainIn(BaseModel):
+    """What Pitstop should know now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hint: str = Field(default="", max_length=2000)
+
+
 class CloseIn(BaseModel):
     """Why, for the audit trail."""
 
@@ -104,6 +112,31 @@ async def list_incidents(
 async def get_incident(incident_id: str, runtime: RuntimeDep, caller: Viewer) -> story.Incident:
     """The whole story: run, evidence, similar incidents, triad, prediction, proposal, decisions, actions."""
     return await story.of(runtime.queries, incident_id)
+
+
+@router.post(
+    "/{incident_id}/investigate-again",
+    response_model=story.IncidentSummary,
+    responses=documented(401, 403, 404, 409, 422, 503),
+)
+async def investigate_again(
+    incident_id: str,
+    runtime: RuntimeDep,
+    caller: Approver,
+    once: OnceDep,
+    response: Response,
+    body: LookAgainIn | None = None,
+) -> BaseModel | Response:
+    """Look from the start, with what was attached since as evidence, and propose anew.
+
+    For an incident that waits for a decision (which is withdrawn) or was left to people; else 409.
+    """
+
+    async def work() -> story.IncidentSummary:
+        hint = body.hint if body else ""
+        return story.summary(await runtime.store.look_again(incident_id, by=caller.name, hint=hint))
+
+    return await once.answer(work, response)
 
 
 @router.post("/{incident_id}/mute", responses=documented(401, 403, 404, 409, 503))

@@ -19,6 +19,7 @@ from core.incident import (
     Status,
 )
 from core.run import RunFacts
+from core.second_look import SecondLook
 from nodes.context import Clock
 
 STATUS_AFTER = {
@@ -44,6 +45,7 @@ class Row:
     outcome: str | None = None
     note: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    second_look: SecondLook | None = None
 
 
 class FakeStore:

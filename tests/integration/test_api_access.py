@@ -40,6 +40,7 @@ PROTECTED = [
     ("POST", "/api/v1/incidents/x/take-over"),
     ("POST", "/api/v1/incidents/x/close"),
     ("POST", "/api/v1/incidents/x/retry"),
+    ("POST", "/api/v1/incidents/x/investigate-again"),
     ("GET", "/api/v1/approvals"),
     ("GET", "/api/v1/approvals/x"),
     ("POST", "/api/v1/approvals/x/decision"),
@@ -86,6 +87,7 @@ async def test_a_revoked_token_is_worth_nothing(box: Box) -> None:
         ("/api/v1/incidents/x/mute", {}),
         ("/api/v1/incidents/x/take-over", {}),
         ("/api/v1/incidents/x/close", {}),
+        ("/api/v1/incidents/x/investigate-again", {}),
     ],
 )
 async def test_viewers_only_look(box: Box, path: str, body: dict[str, Any]) -> None:

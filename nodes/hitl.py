@@ -1,16 +1,18 @@
 """The interrupt's payload and the answers to it, in the shapes that LangGraph's clients speak.
 
 Shapes: LangChain's human-in-the-loop request (`action_requests`, `review_configs`; answered by
-`{"decisions": [...]}`), as LangGraph Studio and Agent Chat UI show it, and Agent Inbox's older list
-(`[{"type": "accept" | "edit" | "ignore" | "response", "args"}]`).
+`{"decisions": [...]}`), and the older one of Agent Inbox (`action_request`, `config`, `description`; answered by
+`[{"type": "accept" | "edit" | "ignore" | "response", "args"}]`). The request is both at once, since published
+versions of Agent Chat UI know only the one or the other.
 """
 
 import json
 from typing import Any
 
 from core.actions import PARAMS, Action, check_params
-from core.errors import InvalidInput
+from core.errors import Conflict, InvalidInput
 from core.incident import Approval, Decision, DecisionKind
+from nodes.telling import words
 
 ALLOWED = [kind.value for kind in DecisionKind]
 _OLD_NAMES = {"accept": "approve", "ignore": "reject", "response": "respond"}
@@ -19,13 +21,14 @@ _OLD_NAMES = {"accept": "approve", "ignore": "reject", "response": "respond"}
 def request(approval: Approval, facts: dict[str, Any], error: str = "") -> dict[str, Any]:
     """What a reviewer sees: the action and its parameters, what may be answered, and our facts beside it."""
     action, params = approval.proposal.action, approval.proposal.params
+    description = words(approval.proposal, facts, error)
     return {
         "action_requests": [
             {
                 "name": action.value,
                 "args": params,
                 "arguments": params,
-                "description": approval.proposal.reason,
+                "description": description,
             }
         ],
         "review_configs": [
@@ -35,6 +38,9 @@ def request(approval: Approval, facts: dict[str, Any], error: str = "") -> dict[
                 "args_schema": PARAMS[action].model_json_schema(),
             }
         ],
+        "action_request": {"action": action.value, "args": params},
+        "config": {f"allow_{way}": True for way in ("accept", "edit", "respond", "ignore")},
+        "description": description,
         "kind": "review",
         "approval_id": approval.id,
         "payload_sha256": approval.payload_sha256,
@@ -51,6 +57,7 @@ def parse(answer: Any, approval: Approval) -> Decision:
 
     Raises:
         InvalidInput: It is in neither, names another action, or its parameters don't fit.
+        Conflict: It approves what is not proposed any more.
     """
     item, sha = _single(answer)
     kind = _OLD_NAMES.get(str(item.get("type", "")), str(item.get("type", "")))
@@ -58,6 +65,8 @@ def parse(answer: Any, approval: Approval) -> Decision:
         raise InvalidInput(f"An answer's type must be one of {', '.join(ALLOWED)}, not {kind!r}.")
     if kind == DecisionKind.EDIT:
         return _edit(item, approval, sha)
+    if kind == DecisionKind.APPROVE:
+        _check_same(item.get("args"), approval)
     comment = item.get("message", item.get("args") or "")
     if isinstance(comment, dict):
         comment = comment.get("message", "")
@@ -97,6 +106,16 @@ def _edit(item: dict[str, Any], approval: Approval, sha: str | None) -> Decision
         payload_sha256=sha,
         comment=str(item.get("message") or "")[:4000],
     )
+
+
+def _check_same(seen: Any, approval: Approval) -> None:
+    """Agent Inbox sends what it showed along with an approval: that must be what is asked now."""
+    if not isinstance(seen, dict) or "action" not in seen:
+        return
+    proposal = approval.proposal
+    args = seen.get("args")
+    if seen["action"] != proposal.action.value or (isinstance(args, dict) and args != proposal.params):
+        raise Conflict("The proposal has changed since it was shown. Look at it again.")
 
 
 def _unquoted(value: Any) -> Any:

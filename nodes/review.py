@@ -13,6 +13,7 @@ from core.incident import AUTHORISES, Approval, ApprovalStatus, Reviewer
 from nodes import hitl
 from nodes.context import Context
 from nodes.state import State
+from nodes.telling import facts
 
 _REFUSALS = (InvalidInput, Forbidden, Conflict, Gone)
 
@@ -35,7 +36,7 @@ async def review(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         return await _follow(state, ctx, approval)
     if _over(approval, ctx.clock.now()):
         return await _follow(state, ctx, await ctx.store.expire(approval.id, ctx.clock.now()))
-    answer = interrupt(hitl.request(approval, _facts(state), state.get("review_error", "")))
+    answer = interrupt(hitl.request(approval, facts(state), state.get("review_error", "")))
     return await _answered(ctx, approval, answer, _identity(runtime))
 
 
@@ -136,22 +137,3 @@ def _identity(runtime: Runtime[Context]) -> Reviewer | None:
 
 def _over(approval: Approval, now: datetime) -> bool:
     return approval.expires_at is not None and datetime.fromisoformat(approval.expires_at) <= now
-
-
-def _facts(state: State) -> dict[str, Any]:
-    """What a reviewer needs beside the proposal, in any client."""
-    diagnosis = state.get("diagnosis", {})
-    run = state.get("run", {})
-    return {
-        "incident_id": state["incident_id"],
-        "job": run.get("job_name", ""),
-        "run_page_url": run.get("run_page_url"),
-        "category": diagnosis.get("category"),
-        "failure_class": diagnosis.get("failure_class"),
-        "root_cause": diagnosis.get("root_cause"),
-        "evidence": diagnosis.get("evidence", [])[:3],
-        "triad": state.get("triad", {}),
-        "prediction": state.get("prediction", {}),
-        "low_support": state.get("low_support", False),
-        "attempt": state.get("attempt", 1),
-    }

@@ -1,0 +1,88 @@
+"""What a failed run and a proposal are told as, for clients that know no more of them than their words."""
+
+import re
+import textwrap
+from typing import Any
+
+from core.actions import Proposal
+from nodes.state import State
+
+#: Columns of the text, lines of each piece of evidence, and characters of each line.
+WIDTH, LINES, LINE = 88, 8, 160
+
+
+def facts(state: State) -> dict[str, Any]:
+    """What a reviewer needs beside the proposal, in any client."""
+    diagnosis = state.get("diagnosis", {})
+    run = state.get("run", {})
+    return {
+        "incident_id": state["incident_id"],
+        "job": run.get("job_name", ""),
+        "run_page_url": run.get("run_page_url"),
+        "category": diagnosis.get("category"),
+        "failure_class": diagnosis.get("failure_class"),
+        "root_cause": diagnosis.get("root_cause"),
+        "evidence": diagnosis.get("evidence", [])[:3],
+        "triad": state.get("triad", {}),
+        "prediction": state.get("prediction", {}),
+        "low_support": state.get("low_support", False),
+        "attempt": state.get("attempt", 1),
+    }
+
+
+def messages(state: State, proposal: Proposal) -> list[dict[str, str]]:
+    """The incident as a conversation, which is all that Agent Chat UI shows: the run's failure, and what
+    Pitstop makes of it."""
+    incident_id = state["incident_id"]
+    run = state.get("run", {})
+    failed = f"Run {run.get('run_id', '')} of {run.get('job_name') or 'a job without a name'} failed."
+    asked = f"{incident_id}-{state.get('attempt', 1)}-{state.get('revision', 1)}"
+    return [
+        {"type": "human", "id": f"{incident_id}-failed", "content": failed},
+        {"type": "ai", "id": asked, "content": words(proposal, facts(state))},
+    ]
+
+
+def words(proposal: Proposal, known: dict[str, Any], error: str = "") -> str:
+    """Cause, evidence and proposal as one block of code.
+
+    Clients read descriptions as Markdown, and in these words stand lines of logs: inside a block of code neither
+    picture, link nor heading can come of them.
+    """
+    parts = [
+        f"Not accepted: {error}" if error else "",
+        f"Cause: {known.get('root_cause') or 'unknown'}",
+        f"Class: {known.get('failure_class')} ({known.get('category')}), attempt {known.get('attempt')}",
+        *[_quoted(item) for item in known.get("evidence", [])],
+        f"Proposal: {proposal.action.value}. {proposal.reason}",
+        *[f"Risk: {risk}" for risk in proposal.risks],
+        _how_sure(proposal, known),
+    ]
+    return _as_code("\n\n".join(part if "\n" in part else _wrapped(part) for part in parts if part))
+
+
+def _quoted(evidence: dict[str, Any]) -> str:
+    lines = str(evidence.get("text", "")).splitlines()[:LINES]
+    where = f"{evidence.get('source')}, lines {evidence.get('line_start')} to {evidence.get('line_end')}:"
+    return "\n".join([where, *(f"  {line[:LINE]}" for line in lines)])
+
+
+def _how_sure(proposal: Proposal, known: dict[str, Any]) -> str:
+    said = [f"Confidence {proposal.confidence:.2f}"]
+    if chance := known.get("prediction"):
+        said.append(
+            f"the repair holds with {chance['probability']:.0%} ({chance['low']:.0%} to {chance['high']:.0%})"
+        )
+    said += [f"{name.replace('_', ' ')} {score:.2f}" for name, score in known.get("triad", {}).items()]
+    if known.get("low_support"):
+        said.append("what was found supports this weakly")
+    return f"{'; '.join(said)}."
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _as_code(text: str) -> str:
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
+    return f"{fence}text\n{text}\n{fence}"

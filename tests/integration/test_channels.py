@@ -118,13 +118,13 @@ async def test_a_card_for_teams(receiver: Receiver) -> None:
     content = body["attachments"][0]["content"]
     assert content["actions"] == [{"type": "Action.OpenUrl", "title": "Look and decide", "url": LINK}]
     text = json.dumps(content, ensure_ascii=False)
-    for shown in ("daily\\\\_sales", "OutOfMemoryError", "4g → 8g", "An executor ran out of memory.", "91%"):
+    for shown in ("daily_sales", "OutOfMemoryError", "4g → 8g", "An executor ran out of memory.", "91%"):
         assert shown in text, shown
     assert len(json.dumps(body)) < 28_000
 
 
 def test_a_card_reads_no_markup_and_stays_small() -> None:
-    hostile = "[click](https://evil.example) **now** _x_ " * 400
+    hostile = "[click](https://evil.example) **now** _x_\n# big\n- item\n\n    1. one\n" * 400
     facts = {
         "run": {"job_name": hostile},
         "diagnosis": {
@@ -137,8 +137,15 @@ def test_a_card_reads_no_markup_and_stays_small() -> None:
             "risks": [hostile] * 9,
         },
     }
-    made = json.dumps(card(compose("approval", facts, link=LINK)))
-    assert "](https" not in made.replace("\\\\](", "") and len(made) < 28_000
+    made = card(compose("approval", facts, link=LINK))
+    assert len(json.dumps(made)) < 28_000
+    body = made["attachments"][0]["content"]["body"]
+    # Every other element that holds text reads Markdown, and none keeps a line feed.
+    assert {block["type"] for block in body} == {"RichTextBlock"}
+    runs = [run for block in body for run in block["inlines"]]
+    assert {run["type"] for run in runs} == {"TextRun"}
+    texts = [run["text"] for run in runs]
+    assert not [text for text in texts if "\n" in text] and "\u00a0\u00a0\u00a0\u00a01. one" in texts
 
 
 @pytest.mark.parametrize(("status", "final"), [(404, True), (400, True), (429, False), (502, False)])

@@ -13,10 +13,12 @@ from core.errors import ConfigurationError, DeliveryFailed, DeliveryRefused
 from core.settings import Settings
 from tools.notify.message import Message
 
+Block = dict[str, Any]
+
 TIMEOUT_SECONDS = 20.0
 DEFAULT = "default"
-#: Teams drops cards over 28 kB; what is cut here stays far under that.
-LINES = 1500
+#: Teams drops cards over 28 kB; what is cut here, in characters and lines, stays far under that.
+LONGEST, LINES = 1500, 12
 
 
 class TeamsChannel:
@@ -62,17 +64,17 @@ class TeamsChannel:
 def card(message: Message) -> dict[str, Any]:
     """The message as an adaptive card in the envelope that a workflow's trigger expects."""
     shown = message.shown
-    body: list[dict[str, Any]] = [_block(message.subject, size="Large", weight="Bolder")]
+    body = [_text(message.subject, size="Large", weight="Bolder")]
     if shown:
-        body += [_block(text, isSubtle=True) for text in (shown["sentence"], shown["said"]) if text]
-        body += [_block(shown["cause"], weight="Bolder")] if shown["cause"] else []
-        body += [
-            _block(f"{entry['where']}\n\n{entry['text'][:LINES]}", fontType="Monospace", size="Small")
-            for entry in shown["evidence"][:1]
-        ]
-        body += _facts(shown)
+        said = " ".join(text for text in (shown["sentence"], shown["said"]) if text)
+        body += [_text(said, isSubtle=True)] if said else []
+        body += _lines(shown["cause"], weight="Bolder") if shown["cause"] else []
+        for entry in shown["evidence"][:1]:
+            body.append(_text(f"From {entry['where']}", isSubtle=True))
+            body += _lines(entry["text"], fontType="Monospace", size="Small")
+        body += [_fact(*fact, first=not n) for n, fact in enumerate(_facts(shown))]
     else:
-        body.append(_block(message.text[:LINES]))
+        body += _lines(message.text)
     content: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -87,7 +89,7 @@ def card(message: Message) -> dict[str, Any]:
     return {"type": "message", "attachments": [{"contentType": kind, "contentUrl": None, "content": content}]}
 
 
-def _facts(shown: Any) -> list[dict[str, Any]]:
+def _facts(shown: Any) -> list[tuple[str, str]]:
     facts = []
     proposal = shown["proposal"]
     if proposal:
@@ -96,17 +98,29 @@ def _facts(shown: Any) -> list[dict[str, Any]]:
             (what, new if old is None else f"{old} → {new}") for what, old, new in proposal["diff"][:10]
         ]
         facts += [("Mind", risk) for risk in proposal["risks"]]
-    facts += shown["scores"]
-    rows = [{"title": _literal(name), "value": _literal(value)} for name, value in facts]
-    return [{"type": "FactSet", "facts": rows}] if rows else []
+    return [*facts, *shown["scores"]]
 
 
-def _block(text: str, **how: Any) -> dict[str, Any]:
-    return {"type": "TextBlock", "text": _literal(text), "wrap": True, **how}
+def _fact(name: str, value: str, *, first: bool) -> Block:
+    block = _text(f"{name}:", weight="Bolder")
+    block["inlines"].append({"type": "TextRun", "text": f" {_line(value)}"})
+    return {**block, "spacing": "Default" if first else "Small"}
 
 
-def _literal(text: str) -> str:
-    """Text in which a card finds no link and no emphasis: it reads a part of Markdown."""
-    for mark in "\\[]*_":
-        text = text.replace(mark, f"\\{mark}")
-    return text
+def _lines(text: str, **how: Any) -> list[Block]:
+    """Lines under each other: within one text, a card's own line feeds are not kept."""
+    rows = text[:LONGEST].strip("\n").split("\n")
+    cut = [*rows[:LINES], "…"] if len(rows) > LINES or len(text) > LONGEST else rows
+    return [{**_text(row, **how), "spacing": "None" if n else "Default"} for n, row in enumerate(cut)]
+
+
+def _text(text: str, **how: Any) -> Block:
+    """One line. A card reads Markdown (links, lists, headings) in a TextBlock and in facts, but in no TextRun."""
+    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": _line(text), **how}]}
+
+
+def _line(text: str) -> str:
+    """The text on one line that is not empty; the spaces that indent it stay."""
+    bare = text.expandtabs(4).strip("\r\n")
+    inner = bare.lstrip(" ")
+    return "\u00a0" * (len(bare) - len(inner)) + " ".join(inner.split()) or "\u00a0"

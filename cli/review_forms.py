@@ -35,6 +35,8 @@ class Target:
     incident: Json
     #: How many a group's decision answers for; 0: it is one incident's own.
     members: int = 0
+    #: Whether an edit leaves it to somebody else to approve.
+    separate: bool = False
 
     @property
     def name(self) -> str:
@@ -60,7 +62,8 @@ def target_of(incident: Json, group: Json | None) -> Target | None:
         return None
     if group is None:
         path = f"/approvals/{approval['id']}"
-        return Target(path, approval["payload_sha256"], approval["proposal"], incident)
+        separate = bool(approval.get("separate_duties"))
+        return Target(path, approval["payload_sha256"], approval["proposal"], incident, separate=separate)
     path = f"/groups/{group['id']}"
     return Target(path, group["sha256"], approval["proposal"], incident, members=group["pending"])
 
@@ -154,7 +157,8 @@ class Edit(Deciding):
         self._inputs = [(field, widget_of(field, f"field-{number}")) for number, field in found]
 
     def heading(self) -> str:
-        return f"Edit and approve: {self.target.deed}, for {self.target.name}"
+        then = "Edit; somebody else approves it" if self.target.separate else "Edit and approve"
+        return f"{then}: {self.target.deed}, for {self.target.name}"
 
     def asked(self) -> ComposeResult:
         for field, widget in self._inputs:

@@ -262,7 +262,7 @@ async def test_whoever_is_barred_sees_it_before_they_try(box: Box) -> None:
         await pilot.press("a")
         await shows(pilot, "Not decided", "esc close")
         await pilot.press("escape", "e")
-        await shows(pilot, "Edit and approve")
+        await shows(pilot, "Edit; somebody else approves it")
         await pilot.press("ctrl+s")
         await shows(pilot, "Edited; it waits for")
         assert decided(box)[0][0] == "pending"

@@ -35,7 +35,7 @@ def messages(state: State, proposal: Proposal) -> list[dict[str, str]]:
     Pitstop makes of it."""
     incident_id = state["incident_id"]
     run = state.get("run", {})
-    failed = f"Run {run.get('run_id', '')} of {run.get('job_name') or 'a job without a name'} failed."
+    failed = f"{run.get('job_name') or 'A job without a name'}: run {run.get('run_id', '')} failed."
     asked = f"{incident_id}-{state.get('attempt', 1)}-{state.get('revision', 1)}"
     return [
         {"type": "human", "id": f"{incident_id}-failed", "content": failed},

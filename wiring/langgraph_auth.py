@@ -19,6 +19,9 @@ _threads = ThreadList(shared_runtime)
 _ADMIN = "role:admin"
 _MAY_WRITE = frozenset({"role:approver", _ADMIN})
 _MAY_READ = frozenset({"assistants", "threads"})
+_HANDS_OFF = (
+    "An incident's thread can be answered, and not moved. Close or mute the incident in Pitstop instead."
+)
 
 
 @auth.authenticate
@@ -42,16 +45,21 @@ async def allowed(ctx: Auth.types.AuthContext, value: Any) -> bool:
     """Whether this may be asked for; where it is about threads, the incidents are among them before it is answered.
 
     Reading is for every role, as on Pitstop's own API; starting and resuming threads is for approvers, and
-    what a resume may decide, the decision service asks again; everything else is for admins.
+    what a resume may decide, the decision service asks again; everything else is for admins. An incident's thread
+    is moved by Pitstop alone: nobody sends it elsewhere, rewrites, restarts or deletes it.
     """
-    threads = ctx.resource == "threads"
+    if not _may(ctx):
+        return False
+    if ctx.resource != "threads":
+        return True
+    thread_id = str(value.get("thread_id") or "")
     try:
-        if not await _may(ctx, value):
-            return False
-        if threads and ctx.action == "search":
+        if ctx.action == "search":
             await _threads.refresh()
-        elif threads and ctx.action in ("read", "create_run") and value.get("thread_id"):
-            await _threads.refresh_one(str(value["thread_id"]))
+        elif thread_id and _moves(ctx.action, value) and await _threads.has_incident(thread_id):
+            raise Auth.exceptions.HTTPException(status_code=403, detail=_HANDS_OFF)
+        elif thread_id and ctx.action in ("read", "create_run"):
+            await _threads.refresh_one(thread_id)
     except (StoreUnavailable, psycopg.OperationalError) as error:
         raise Auth.exceptions.HTTPException(
             status_code=503, detail="The database does not answer."
@@ -59,28 +67,24 @@ async def allowed(ctx: Auth.types.AuthContext, value: Any) -> bool:
     return True
 
 
-async def _may(ctx: Auth.types.AuthContext, value: Any) -> bool:
-    if _ADMIN in ctx.permissions:
-        return True
+def _may(ctx: Auth.types.AuthContext) -> bool:
     if ctx.resource in _MAY_READ and ctx.action in ("read", "search"):
         return True
-    if ctx.resource != "threads" or not _MAY_WRITE & set(ctx.permissions):
-        return False
-    return ctx.action == "create" or (ctx.action == "create_run" and await _only_resumes(value))
+    if ctx.resource == "threads" and ctx.action in ("create", "create_run"):
+        return bool(_MAY_WRITE & set(ctx.permissions))
+    return _ADMIN in ctx.permissions
 
 
-async def _only_resumes(value: Any) -> bool:
-    """Whether a run begins an investigation, or answers what a thread asks, and does nothing else to it.
-
-    Raises:
-        StoreUnavailable: Postgres is away.
-    """
+def _moves(action: str, value: Any) -> bool:
+    """Whether this does more to a thread than answer what it asks."""
     asked = value.get("kwargs") or {}
     command = asked.get("command") or {}
-    if any(command.get(order) for order in ("goto", "update")):
-        return False
-    thread_id = value.get("thread_id")
-    return not (asked.get("input") and thread_id and await _threads.has_incident(str(thread_id)))
+    return bool(
+        action in ("update", "delete")
+        or command.get("goto")
+        or command.get("update")
+        or (asked.get("input") and not command)
+    )
 
 
 def _header(headers: dict[bytes, bytes], name: bytes) -> str:

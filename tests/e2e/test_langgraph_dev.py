@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -35,6 +36,8 @@ def pitstop(studio_database) -> Iterator[Service]:
         command = [
             str(CLI),
             "dev",
+            "--config",
+            str(ROOT / "langgraph.json"),
             "--no-browser",
             "--no-reload",
             "--port",
@@ -46,7 +49,7 @@ def pitstop(studio_database) -> Iterator[Service]:
         environment = {**running.environment, "PATH": os.environ["PATH"], "LANGGRAPH_CLI_NO_ANALYTICS": "1"}
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=running.folder,  # the server keeps its list of threads in the folder that it runs in
             env=environment,
             stdout=log,
             stderr=log,
@@ -55,6 +58,9 @@ def pitstop(studio_database) -> Iterator[Service]:
         )
         try:
             until(running.ready, seconds=120, saying=f"readiness (see {log.name})")
+            running.control.webhook(
+                f"{running.url}/webhooks/databricks", user="databricks", password="hook-secret"
+            )
             yield running
         finally:
             os.killpg(process.pid, signal.SIGTERM)
@@ -83,6 +89,71 @@ def investigate(lg: SyncLangGraphClient, run_id: int) -> str:
     lg.runs.wait(thread, "pitstop", input={"run_id": run_id})
     assert lg.threads.get_state(thread)["next"] == ["review"]
     return thread
+
+
+def opened(pitstop: Service) -> dict[str, Any]:
+    """An incident that a webhook opened and Pitstop's worker brought to its question."""
+    run_id = pitstop.control.start("connection_reset")["run_id"]
+    pitstop.control.finish(run_id)
+    return pitstop.at(run_id, "awaiting_approval")
+
+
+def waiting(lg: SyncLangGraphClient, incident: dict[str, Any]) -> dict[str, Any] | None:
+    """What Agent Inbox shows of an incident: the request in its thread's row, if that is interrupted."""
+    found = lg.threads.search(metadata={"graph_id": "pitstop"}, status="interrupted", limit=100)
+    for thread in found:
+        if thread["metadata"]["incident_id"] == incident["id"]:  # type: ignore[index]
+            ((asked,),) = thread["interrupts"].values()
+            return asked["value"]  # type: ignore[return-value]
+    return None
+
+
+def test_what_a_webhook_opened_is_listed_with_its_question_and_approved_there(pitstop):
+    incident = opened(pitstop)
+    # As Agent Inbox and Agent Chat UI send the token.
+    lg = get_sync_client(url=pitstop.url, api_key=pitstop.token)
+    asked = until(lambda: waiting(lg, incident), saying="the thread in the list")
+    assert asked["action_request"]["action"] == "RETRY" and asked["config"]["allow_accept"]
+    assert incident["diagnosis"]["root_cause"][:40] in asked["description"]
+    thread, proposed = incident["thread_id"], asked["action_request"]
+    stale = {"action": "RETRY", "args": {"task_keys": ["another"]}}
+    for answer, why in (
+        ("yes", "not understood"),
+        ({"decisions": [{"type": "approve"}], "payload_sha256": "0" * 64}, "hash"),
+        ([{"type": "accept", "args": stale}], "changed since it was shown"),
+    ):
+        lg.runs.wait(thread, "pitstop", command={"resume": answer})
+        refused = waiting(lg, incident)
+        assert refused and why in refused["error"] and why in refused["description"]
+    assert pitstop.repairs(incident["run"]["run_id"]) == []
+    lg.runs.wait(thread, "pitstop", command={"resume": [{"type": "accept", "args": proposed}]})
+    story = pitstop.at(incident["run"]["run_id"], "resolved")
+    assert story["approvals"][0]["channel"] == "langgraph"
+    assert len(pitstop.repairs(incident["run"]["run_id"])) == 1
+    assert waiting(lg, incident) is None and lg.threads.get(thread)["status"] == "idle"
+
+
+def test_what_was_decided_elsewhere_waits_no_more_and_is_decided_once(pitstop):
+    lg = client(pitstop, pitstop.token)
+    incident = opened(pitstop)
+    thread, run_id = incident["thread_id"], incident["run"]["run_id"]
+    # Opened by its id, as by a link, before any list was asked for.
+    state = until(lambda: lg.threads.get_state(thread)["tasks"], saying="the thread")
+    assert state[0]["interrupts"][0]["value"]["kind"] == "review"  # type: ignore[index]
+    assert waiting(lg, incident)
+    assert pitstop.decide(incident, "approve").status_code == 200
+    pitstop.at(run_id, "resolved")
+    assert waiting(lg, incident) is None
+    lg.runs.wait(
+        thread,
+        "pitstop",
+        command={"resume": {"decisions": [{"type": "reject"}]}},
+        checkpoint_id=None,
+        raise_error=False,
+    )
+    story = pitstop.at(run_id, "resolved")
+    assert [(a["status"], a["channel"]) for a in story["approvals"]] == [("approved", "api")]
+    assert len(pitstop.repairs(run_id)) == 1
 
 
 def test_the_graph_and_its_schemas_are_shown(pitstop):
@@ -143,12 +214,28 @@ def test_a_malformed_answer_leaves_the_thread_waiting(pitstop, nonsense):
     assert pitstop.repairs(run_id) == []
 
 
-def test_an_admin_who_rewrites_the_state_still_sends_nothing(pitstop):
+@pytest.mark.parametrize("begun", ["in Studio", "by a webhook"])
+def test_not_even_an_admin_moves_an_incident_s_thread(pitstop, begun):
     lg = client(pitstop, pitstop.token)
-    run_id = failed(pitstop)
-    thread = investigate(lg, run_id)
-    lg.threads.update_state(thread, {"route": "act"}, as_node="review")
+    if begun == "in Studio":
+        run_id = failed(pitstop)
+        thread = investigate(lg, run_id)
+    else:
+        incident = opened(pitstop)
+        thread, run_id = incident["thread_id"], incident["run"]["run_id"]
+        until(lambda: lg.threads.get_state(thread)["next"] == ["review"], saying="the question")
+    for attempt in (
+        lambda: lg.threads.update_state(thread, {"route": "act"}, as_node="review"),
+        lambda: lg.threads.update_state(thread, None, as_node="__end__"),
+        lambda: lg.runs.wait(thread, "pitstop", command={"goto": "act"}),
+        lambda: lg.runs.wait(thread, "pitstop", command={"update": {"route": "act"}}),
+        lambda: lg.runs.wait(thread, "pitstop", input={"run_id": run_id}),
+        lambda: lg.threads.delete(thread),
+    ):
+        with pytest.raises(httpx.HTTPStatusError) as refused:
+            attempt()
+        assert refused.value.response.status_code == 403
+        assert "not moved" in refused.value.response.text
     lg.runs.wait(thread, "pitstop", input=None)
-    lg.runs.wait(thread, "pitstop", command={"goto": "act"})
     assert pitstop.repairs(run_id) == []
     assert lg.threads.get_state(thread)["next"] == ["review"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -65,6 +66,14 @@ class Client:
             PitstopError: It does not answer, or answers with another status.
         """
         return self._send("POST", path, json=body or {})
+
+    def upload(self, path: str, file: Path) -> Any:
+        """POST a file to a path under `/api/v1`. Raises: InvalidInput: it can't be read; else as `post`."""
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise errors.InvalidInput(f"{file} can't be read: {error.strerror}.") from error
+        return self._send("POST", path, files={"file": (file.name, content)})
 
     def _send(self, method: str, path: str, **options: Any) -> Any:
         import httpx

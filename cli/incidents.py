@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -44,13 +45,30 @@ def incidents(
 def investigate(
     run: Annotated[int | None, typer.Option("--run", help="A failed run's id.")] = None,
     job: Annotated[int | None, typer.Option("--job", help="A job's id: its latest failed run.")] = None,
+    again: Annotated[
+        str | None,
+        typer.Option("--again", help="An incident's id: look from the start, withdrawing what was asked."),
+    ] = None,
+    attach: Annotated[
+        list[Path] | None,
+        typer.Option("--attach", help="With --again: a log or a screenshot to look at, too. Repeatable."),
+    ] = None,
+    hint: Annotated[str, typer.Option("--hint", help="With --again: what Pitstop should know.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Open an incident for a failed run."""
-    if (run is None) == (job is None):
-        raise InvalidInput("Name either --run RUN_ID or --job JOB_ID.")
-    opened = Client().post("/incidents", {"run_id": run} if run is not None else {"job_id": job})
-    show(opened, as_json, f"Incident {opened['id']} is {opened['status']}.")
+    """Open an incident for a failed run, or look at one again."""
+    if [run, job, again].count(None) != 2:
+        raise InvalidInput("Name one of --run RUN_ID, --job JOB_ID and --again INCIDENT.")
+    if again is None and (attach or hint):
+        raise InvalidInput("--attach and --hint go with --again.")
+    client = Client()
+    if again is not None:
+        for file in attach or []:
+            client.upload(f"/incidents/{again}/attachments", file)
+        looked = client.post(f"/incidents/{again}/investigate-again", {"hint": hint})
+    else:
+        looked = client.post("/incidents", {"run_id": run} if run is not None else {"job_id": job})
+    show(looked, as_json, f"Incident {looked['id']} is {looked['status']}.")
 
 
 def mute(id: Id, as_json: AsJson = False) -> None:

@@ -48,6 +48,18 @@ class Unauthenticated(PitstopError):
     """The caller is not known (answered with 401)."""
 
 
+class TooManyTries(PitstopError):
+    """Too many failed tries to say who one is (answered with 429).
+
+    Args:
+        seconds: When to come back.
+    """
+
+    def __init__(self, message: str, *, seconds: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.seconds = seconds
+
+
 class InvalidInput(PitstopError):
     """The input can't be read as what it should be (answered with 422)."""
 

@@ -40,7 +40,7 @@ from server.routes import (
     webhooks,
 )
 from server.routes.health import slow_checks
-from server.sessions import Attempts, Sessions, signing_key
+from server.sessions import Sessions, signing_key
 from server.static import CachedFiles
 from server.timing import Timing
 from server.worker import run_worker
@@ -85,7 +85,6 @@ def create_app(
     app.state.metrics = Metrics()
     app.state.slow_checks = slow_checks()
     app.state.sessions = Sessions(signing_key(settings))
-    app.state.attempts = Attempts()
     app.state.oidc = Provider(settings, roster_of(settings)) if settings.oidc_issuer else None
     problems.install(app, console.explain)
     app.add_exception_handler(SignInFirst, console.send_to_sign_in)

@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from core.errors import Forbidden, StoreUnavailable, Unauthenticated
 from core.incident import Reviewer
 from core.roster import Person
-from server.forwarded import forwarded_person
+from server.forwarded import client_network, forwarded_person
 from server.guards import check_origin
 from server.live import News
 from server.metrics import Metrics
@@ -64,6 +64,7 @@ async def get_caller(
 
     Raises:
         Unauthenticated: No token, or one that is not known (any more).
+        TooManyTries: The same, and too many such came from there.
         Forbidden: The proxy vouches for somebody without a role, or the request comes from another site.
     """
     if credentials is None:
@@ -74,7 +75,12 @@ async def get_caller(
             request.state.opener = forwarded
             return Reviewer(name=forwarded.name, role=forwarded.role)
         raise Unauthenticated("This needs an API token.", hint="Send it as Authorization: Bearer TOKEN.")
-    token = await runtime.tokens.verify(credentials.credentials)
+    try:
+        token = await runtime.tokens.verify(credentials.credentials)
+    except Unauthenticated:
+        # Counted only now: a good token is never held back by what others try from the same address.
+        await runtime.tries.begin("api", client_network(request, runtime.settings))
+        raise
     request.state.opener = token
     channel = TERMINAL if request.headers.get(DOOR) == TERMINAL else "api"
     return Reviewer(name=token.name, role=token.role, channel=channel)

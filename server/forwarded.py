@@ -15,6 +15,7 @@ from core.errors import Forbidden
 from core.roster import Person, Roster
 from core.settings import Settings
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: The first that is there names the person: an address is what policies and audits go by.
 HEADERS = ("x-forwarded-email", "x-forwarded-preferred-username", "x-forwarded-user")
 
@@ -56,10 +57,36 @@ def _only(request: HTTPConnection, header: str) -> str:
 
 def from_trusted_proxy(request: HTTPConnection, settings: Settings) -> bool:
     """Whether the peer of this very connection is one of the trusted proxies."""
-    if request.client is None:
-        return False
-    try:
-        peer = ipaddress.ip_address(request.client.host)
-    except ValueError:
-        return False
+    peer = _address(request.client.host) if request.client else None
+    return peer is not None and _trusted(peer, settings)
+
+
+def client_network(request: HTTPConnection, settings: Settings) -> str:
+    """Where a request comes from: the peer, or behind trusted proxies whom the last of them speaks for.
+
+    What was in `X-Forwarded-For` before the first trusted proxy wrote to it is the caller's own word, and is not
+    read. An IPv6 address stands for its /64, which one subscriber has whole. Empty where nothing is known.
+    """
+    found = _address(request.client.host) if request.client else None
+    said = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    while found is not None and _trusted(found, settings) and said:
+        before = _address(said.pop().strip())
+        if before is None:
+            break
+        found = before
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found or "")
+
+
+def _trusted(peer: Address, settings: Settings) -> bool:
     return any(peer in network for network in settings.trusted_proxies)
+
+
+def _address(text: str) -> Address | None:
+    """An address; an IPv4 one that is written as IPv6 is the IPv4 one. None for what is none."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found

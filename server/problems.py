@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents: what happened, and what the reader can do about it."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ STATUS: tuple[tuple[type[errors.PitstopError], int, str], ...] = (
     (errors.Gone, 410, "Too late"),
     (errors.Forbidden, 403, "Not allowed"),
     (errors.Unauthenticated, 401, "Who are you?"),
+    (errors.TooManyTries, 429, "Too many tries"),
     (errors.InvalidInput, 422, "Invalid input"),
     (errors.WorkspaceRefused, 502, "The workspace refused"),
     (errors.WorkspaceError, 503, "The workspace does not answer"),
@@ -110,6 +112,8 @@ def respond(problem: Problem, headers: dict[str, str] | None = None) -> Response
 
 def from_exception(error: Exception) -> tuple[Problem, dict[str, str]]:
     """The problem document and headers of anything that a route may raise on purpose."""
+    if isinstance(error, errors.TooManyTries):
+        return from_error(error), {"Retry-After": str(math.ceil(error.seconds))}
     if isinstance(error, errors.PitstopError):
         return from_error(error), {}
     if isinstance(error, ProblemError):
@@ -166,7 +170,9 @@ def install(app: FastAPI, explain: Explain) -> None:
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """`responses=` of a route: these statuses answer with a problem document."""
+    """`responses=` of a route: these statuses answer with a problem document; whoever must be known may fail too often."""
+    if 401 in statuses:
+        statuses = (*statuses, 429)
     schema = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": _meaning(status), "content": schema} for status in statuses}
 
@@ -192,7 +198,6 @@ def _meaning(status: int) -> str:
         400: "Not readable",
         413: "Too large",
         415: "Not a kind of file that is accepted",
-        429: "Too many tries",
         502: "The workspace refused",
         503: "Not available now; try again",
     }

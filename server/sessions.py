@@ -11,8 +11,6 @@ import hashlib
 import hmac
 import os
 import secrets
-import time
-from collections import defaultdict, deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -48,6 +46,14 @@ class Visitor:
     secret: str
     reviewer: Reviewer | None = None
     token_id: str = ""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session that was opened just now: its secret, and whose it is."""
+
+    secret: str
+    name: str
 
 
 def signing_key(settings: Settings) -> bytes:
@@ -150,16 +156,16 @@ class Sessions:
                 "This form is too old, or was not made here.", hint="Go back, reload, and send it again."
             )
 
-    async def open(self, runtime: Runtime, token: Token) -> str:
-        """A session for whoever holds `token`; its secret. It ends with the token at the latest.
+    async def open(self, runtime: Runtime, token: Token) -> Opened:
+        """A session for whoever holds `token`. It ends with the token at the latest.
 
         Raises:
             Unauthenticated: The token was revoked just now.
         """
         return await _open(runtime, secrets.token_hex(12), token.name, token.role, _PARENT + token.id)
 
-    async def open_for(self, runtime: Runtime, person: Person, answer: str) -> str:
-        """A session for whom an OIDC provider vouches; its secret.
+    async def open_for(self, runtime: Runtime, person: Person, answer: str) -> Opened:
+        """A session for whom an OIDC provider vouches.
 
         Args:
             answer: What identifies the provider's answer; it opens one session.
@@ -178,8 +184,8 @@ class Sessions:
         """End every session of this person, on whatever machine; how many it were."""
         return await runtime.tokens.end_sessions(name)
 
-    async def redeem(self, runtime: Runtime, code: str) -> str:
-        """A session for a sign-in link's code; its secret.
+    async def redeem(self, runtime: Runtime, code: str) -> Opened:
+        """A session for a sign-in link's code.
 
         Raises:
             Unauthenticated: The code is not ours, too old, or was used, or what it was made with has ended.
@@ -212,7 +218,7 @@ async def _backing(runtime: Runtime, role: str, by: str) -> float:
     return SESSION_SECONDS if still_vouched(role, by, runtime.roster) else 0.0
 
 
-async def _open(runtime: Runtime, number: str, name: str, role: Role, by: str) -> str:
+async def _open(runtime: Runtime, number: str, name: str, role: Role, by: str) -> Opened:
     """Raises: Unauthenticated: what opens it has ended; Conflict: a session of this number was opened before."""
     seconds = await _backing(runtime, role, by)
     if seconds <= 0:
@@ -220,30 +226,4 @@ async def _open(runtime: Runtime, number: str, name: str, role: Role, by: str) -
     secret, _ = await runtime.tokens.create(
         name, role, ttl_seconds=seconds, by=by, token_id=SESSIONS + number, prefix=_SESSION
     )
-    return secret
-
-
-class Attempts:
-    """Holds back who guesses: at most `most` failed tries in `seconds` from one address."""
-
-    def __init__(self, most: int = 10, seconds: float = 300.0) -> None:
-        self._most = most
-        self._seconds = seconds
-        self._failed: defaultdict[str, deque[float]] = defaultdict(deque)
-
-    def wait(self, address: str) -> float:
-        """Seconds until this address may try again; 0 when it may now."""
-        now = time.monotonic()
-        failed = self._failed.get(address)
-        while failed and failed[0] <= now - self._seconds:
-            failed.popleft()
-        if not failed:
-            self._failed.pop(address, None)
-            return 0.0
-        return max(0.0, failed[0] + self._seconds - now) if len(failed) >= self._most else 0.0
-
-    def failed(self, address: str) -> None:
-        """Count a failed try."""
-        if len(self._failed) > 10_000:  # somebody with many addresses: forget rather than grow
-            self._failed.clear()
-        self._failed[address].append(time.monotonic())
+    return Opened(secret, name)

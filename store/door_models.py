@@ -1,11 +1,11 @@
-"""The tables of the doors that a decision comes through: links in messages, and repeated requests."""
+"""The tables of the doors that a decision comes through: links in messages, repeated requests, failed tries."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.base import Base
@@ -48,3 +48,17 @@ class IdempotencyModel(Base):
     status: Mapped[int | None] = mapped_column(Integer)
     headers: Mapped[dict[str, Any] | None] = mapped_column(CleanJson)
     body: Mapped[dict[str, Any] | None] = mapped_column(CleanJson)
+
+
+class FailedTryModel(Base):
+    """A try to say who one is that has failed, or is being looked at just now; kept for minutes."""
+
+    __tablename__ = "failed_tries"
+    __table_args__ = (Index(None, "door", "who", "at"), Index(None, "door", "at"))
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    #: Where it was tried: see `store.tries.LIMITS`.
+    door: Mapped[str] = mapped_column(CleanText)
+    #: Whose tries are counted together: an address, or a browser that was let in before.
+    who: Mapped[str] = mapped_column(CleanText)
+    at: Mapped[datetime]

@@ -1,7 +1,7 @@
 """All tables."""
 
 from store.base import Base, new_id
-from store.door_models import IdempotencyModel, ReviewLinkModel
+from store.door_models import FailedTryModel, IdempotencyModel, ReviewLinkModel
 from store.group_models import GroupDecisionModel, GroupModel, MemberModel
 from store.incident_models import (
     ApprovalModel,
@@ -21,6 +21,7 @@ __all__ = [
     "Base",
     "ClaimModel",
     "EventModel",
+    "FailedTryModel",
     "GroupDecisionModel",
     "GroupModel",
     "IdempotencyModel",

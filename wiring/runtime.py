@@ -38,6 +38,7 @@ from store.signals import Signals
 from store.store import Store
 from store.sweeps import Sweeps
 from store.tokens import Tokens
+from store.tries import Tries
 from tools.actions import DatabricksActions
 from tools.databricks import Connection, Workspace
 from tools.investigator import Investigator
@@ -74,6 +75,7 @@ class Runtime:
     outbox: Outbox
     tokens: Tokens
     people: People
+    tries: Tries
     roster: Roster
     sweeps: Sweeps
     leases: Leases
@@ -226,6 +228,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             outbox=Outbox(db, clock),
             tokens=Tokens(db, clock),
             people=People(db, clock, roster),
+            tries=Tries(db, clock),
             roster=roster,
             sweeps=sweeps,
             leases=Leases(db),

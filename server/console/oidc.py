@@ -7,12 +7,12 @@ verifier lie in its own signed cookie), and decides nothing.
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from core.errors import Forbidden, NotFound, Unauthenticated
+from core.errors import Forbidden, NotFound, TooManyTries, Unauthenticated
+from server.attempts import counted, remember
 from server.console.sign_in import refused
 from server.console.visitors import SIGN_IN, AnyVisitor, SessionsDep, safe_next, set_cookie
 from server.deps import RuntimeDep
 from server.oidc import Provider
-from server.problems import from_error
 
 router = APIRouter(prefix="/console/oidc", include_in_schema=False)
 _NEXT = "next"
@@ -26,7 +26,7 @@ async def start(
     try:
         response = await _provider(request).begin(request)
     except Unauthenticated as error:
-        return refused(request, from_error(error), sessions.csrf(visitor.secret))
+        return refused(request, error, sessions.csrf(visitor.secret))
     request.session[_NEXT] = safe_next(next)
     return response
 
@@ -38,17 +38,19 @@ async def callback(
     """Back from the provider: a session, or why not."""
     provider = _provider(request)
     try:
-        person = await provider.finish(request)
-        secret = await sessions.open_for(runtime, person, request.query_params.get("state", ""))
-    except (Unauthenticated, Forbidden) as error:
+        async with counted(runtime, request, "oidc"):
+            person = await provider.finish(request)
+            opened = await sessions.open_for(runtime, person, request.query_params.get("state", ""))
+    except (Unauthenticated, Forbidden, TooManyTries) as error:
         request.session.clear()
-        response = refused(request, from_error(error), sessions.csrf(visitor.secret))
+        response = refused(request, error, sessions.csrf(visitor.secret))
         set_cookie(response, sessions.cookie(visitor.secret), runtime.settings, request)
         return response
     address = safe_next(str(request.session.get(_NEXT, "")))
     request.session.clear()
     response = RedirectResponse(address, status_code=303)
-    set_cookie(response, sessions.cookie(secret), runtime.settings, request)
+    set_cookie(response, sessions.cookie(opened.secret), runtime.settings, request)
+    remember(response, runtime, request, opened.name)
     return response
 
 

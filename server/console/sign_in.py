@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from core.errors import Unauthenticated
+from core.errors import PitstopError, TooManyTries, Unauthenticated
+from server.attempts import counted, remember
 from server.console.pages import render
 from server.console.visitors import (
     SIGN_IN,
@@ -15,8 +16,8 @@ from server.console.visitors import (
     text,
 )
 from server.deps import RuntimeDep
-from server.problems import Problem, from_error
-from server.sessions import Attempts, Visitor
+from server.problems import Problem, from_exception
+from server.sessions import Opened, Visitor
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 
@@ -41,28 +42,19 @@ async def sign_in(
     request: Request, runtime: RuntimeDep, visitor: AnyVisitor, sessions: SessionsDep, form: Form
 ) -> Response:
     """Open a session for a token or for a link's code."""
-    attempts: Attempts = request.app.state.attempts
-    address = request.client.host if request.client else ""
-    if wait := attempts.wait(address):
-        problem = Problem(
-            title="Too many tries",
-            status=429,
-            detail="Too many tries from here.",
-            hint=f"Wait {wait / 60:.0f} min.",
-        )
-        return refused(request, problem, sessions.csrf(visitor.secret), {"Retry-After": str(int(wait) + 1)})
     try:
-        secret = await _open(runtime, sessions, text(form, "token"), text(form, "code"))
-    except Unauthenticated as error:
-        attempts.failed(address)
-        return refused(request, from_error(error), sessions.csrf(visitor.secret))
+        async with counted(runtime, request, "console"):
+            opened = await _open(runtime, sessions, text(form, "token"), text(form, "code"))
+    except (Unauthenticated, TooManyTries) as error:
+        return refused(request, error, sessions.csrf(visitor.secret))
     response = RedirectResponse(safe_next(text(form, "next")), status_code=303)
-    set_cookie(response, sessions.cookie(secret), runtime.settings, request)
+    set_cookie(response, sessions.cookie(opened.secret), runtime.settings, request)
+    remember(response, runtime, request, opened.name)
     return response
 
 
-async def _open(runtime: RuntimeDep, sessions: SessionsDep, token: str, code: str) -> str:
-    """The secret of a new session. Raises: Unauthenticated."""
+async def _open(runtime: RuntimeDep, sessions: SessionsDep, token: str, code: str) -> Opened:
+    """A new session. Raises: Unauthenticated."""
     if code:
         return await sessions.redeem(runtime, code)
     return await sessions.open(runtime, await runtime.tokens.verify(token.strip()))
@@ -102,8 +94,9 @@ def _page(
     )
 
 
-def refused(request: Request, problem: Problem, csrf: str, headers: dict[str, str] | None = None) -> Response:
+def refused(request: Request, error: PitstopError, csrf: str) -> Response:
     """The form again, with the reason why nobody was signed in."""
+    problem, headers = from_exception(error)
     response = _page(request, csrf, problem=problem)
-    response.headers.update(headers or {})
+    response.headers.update(headers)
     return response

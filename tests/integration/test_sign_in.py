@@ -155,7 +155,7 @@ async def test_an_answer_opens_one_session_even_with_the_cookie_of_before(
     client = box.client()
     callback = await at_the_provider(client, "anna")
     kept = dict(client.cookies)
-    answers: list[httpx.Response] = []
+    answers: list[httpx2.Response] = []
     plain = httpx2.AsyncClient.send
 
     async def send(self: Any, request: Any, **options: Any) -> Any:

@@ -18,7 +18,7 @@ from server.metrics import Metrics
 from server.poller import shortest_limit
 from server.postman import quiet_until
 from server.problems import ProblemError
-from server.sessions import Attempts, Sessions, signing_key
+from server.sessions import Sessions, signing_key
 from store.views import Counts
 from tools.ocr import PictureReader, Vocabulary
 from wiring.queue import BUG_ATTEMPTS, LONGEST_WAIT_SECONDS, WAITING_PRIORITY, Patience
@@ -54,15 +54,6 @@ def test_a_form_is_good_for_one_visitor_only() -> None:
     for given in (sessions.csrf("vis_b"), Sessions(b"other").csrf("vis_a"), ""):
         with pytest.raises(Forbidden):
             sessions.check_csrf("vis_a", given)
-
-
-def test_guessing_is_held_back_for_one_address_and_no_other() -> None:
-    attempts = Attempts(most=3, seconds=60)
-    for _ in range(3):
-        assert attempts.wait("1.2.3.4") == 0
-        attempts.failed("1.2.3.4")
-    assert 0 < attempts.wait("1.2.3.4") <= 60
-    assert attempts.wait("4.3.2.1") == 0
 
 
 @pytest.mark.parametrize(

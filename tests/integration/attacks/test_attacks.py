@@ -11,14 +11,21 @@ from pydantic import SecretStr
 
 from sandbox.mailbox import Mailbox
 from sandbox.process import SandboxProcess
-from server.sessions import Attempts
 from tests.fakes.slack import SECRET, TOKEN, running_slack
-from tests.integration.attacks import on_decisions, on_identity, on_input, on_links, on_sessions
+from tests.integration.attacks import (
+    on_decisions,
+    on_group_links,
+    on_identity,
+    on_input,
+    on_links,
+    on_sessions,
+)
 from tests.integration.attacks.target import ANNA, Attack, Target
 from tests.server_box import opened, served, settings_for
 
 ATTACKS: dict[str, Attack] = {
     **on_links.ATTACKS,
+    **on_group_links.ATTACKS,
     **on_decisions.ATTACKS,
     **on_sessions.ATTACKS,
     **on_identity.ATTACKS,
@@ -71,7 +78,7 @@ async def test_every_attack_is_refused(
     for name, attack in ATTACKS.items():
         with subtests.test(name):
             target.attack = name
-            target.box.app.state.attempts = Attempts()
+            target.eyes.execute("DELETE FROM failed_tries")
             await attack(target)
             assert target.tally.refused[name], "nothing was tried"
     with capsys.disabled():

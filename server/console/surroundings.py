@@ -9,20 +9,19 @@ from typing import Any, Protocol
 
 from core.errors import NotFound
 from core.incident import Evidence
+from store.texts import Passage
 
 BEFORE, AFTER = 5, 4
 MAX_LINES = 60
 MAX_LINE = 2000
-#: Texts larger than this are not opened for a page: their lines are shown alone.
-MAX_BYTES = 8 * 1024 * 1024
 _KEPT = 2000
 
 
 class Texts(Protocol):
     """Where the whole texts are."""
 
-    async def get_artifact(self, artifact_id: str) -> str:
-        """Raises: NotFound."""
+    async def passage(self, artifact_id: str, first: int, count: int) -> Passage:
+        """`count` lines from line `first` on. Raises: NotFound."""
         ...
 
 
@@ -33,8 +32,6 @@ class Kept(Protocol):
     def id(self) -> str: ...
     @property
     def name(self) -> str: ...
-    @property
-    def size(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class Surroundings:
         for artifact in reversed(artifacts):  # of several attempts, the newest first
             # A task's texts are named after it; evidence of a run with one failed task leaves that out.
             named = artifact.name == evidence.source or artifact.name.endswith(f"/{evidence.source}")
-            if not named or artifact.size > MAX_BYTES:
+            if not named:
                 continue
             key = (artifact.id, evidence.line_start, evidence.line_end)
             if key not in self._found:
@@ -94,17 +91,19 @@ def alone(evidence: Evidence) -> Excerpt:
 
 async def _in_place(texts: Texts, evidence: Evidence, artifact_id: str) -> Excerpt | None:
     """None when the text does not have these lines there (it is another attempt's, or was cut)."""
+    start, end = evidence.line_start, min(evidence.line_end, evidence.line_start + MAX_LINES - 1)
+    first = max(1, start - BEFORE)
     try:
-        lines = (await texts.get_artifact(artifact_id)).split("\n")
+        read = await texts.passage(artifact_id, first, end + AFTER - first + 1)
     except NotFound:
         return None
-    start, end = evidence.line_start, min(evidence.line_end, evidence.line_start + MAX_LINES - 1, len(lines))
-    if start > len(lines) or not _same(lines[start - 1], evidence.text):
+    lines = {line.number: line.text for line in read.lines}
+    if start not in lines or not _same(lines[start], evidence.text):
         return None
-    shown = range(max(1, start - BEFORE), min(len(lines), end + AFTER) + 1)
-    while shown and shown[-1] > end and not lines[shown[-1] - 1].strip():
-        shown = shown[:-1]
-    numbered = [Line(n, lines[n - 1].rstrip("\r")[:MAX_LINE], start <= n <= end) for n in shown]
+    end, last = min(end, read.total), max(lines)
+    while last > end and not lines[last].strip():
+        last -= 1
+    numbered = [Line(n, lines[n][:MAX_LINE], start <= n <= end) for n in range(first, last + 1)]
     return Excerpt(evidence.source, start, end, numbered, artifact_id)
 
 
@@ -112,3 +111,7 @@ def _same(line: str, text: str) -> bool:
     """Whether the text begins with this line, as far as either was cut."""
     first = text.split("\n", 1)[0].strip()
     return line.strip()[:80] == first[:80]
+
+
+#: One for the process: the same evidence is looked at by many.
+PLACES = Surroundings()

@@ -11,24 +11,23 @@ from starlette.datastructures import UploadFile
 from core.errors import PitstopError
 from server import story
 from server.attachments import keep_attachment
-from server.console import incident_page
+from server.console import incident_page, texts
 from server.console.forms import read_decision
 from server.console.pages import frame, render
-from server.console.surroundings import Surroundings
+from server.console.surroundings import PLACES
 from server.console.visitors import SIGN_IN, Form, Reader, SessionsDep, reviewer
 from server.deps import MetricsDep, RuntimeDep, at_least
 from server.problems import Problem, ProblemError, from_exception
 from server.routes.approvals import record_decision
-from server.routes.artifacts import as_plain_text
 from server.sessions import Sessions, Visitor
+from store.texts import Texts
 from wiring.position import Position, position
 from wiring.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/console", include_in_schema=False)
-
-_surroundings = Surroundings()
+router.include_router(texts.router)
 
 
 @router.get("/incidents/{incident_id}")
@@ -50,12 +49,6 @@ async def incident_live(
     return render(
         "_live.html", **frame(visitor, sessions, news=incident_id), view=view, decision_changed=changed
     )
-
-
-@router.get("/incidents/{incident_id}/artifacts/{artifact_id}")
-async def artifact(incident_id: str, artifact_id: str, runtime: RuntimeDep, visitor: Reader) -> Response:
-    """A text kept whole, as plain text."""
-    return await as_plain_text(runtime, incident_id, artifact_id)
 
 
 @router.post("/approvals/{approval_id}/decision")
@@ -133,7 +126,7 @@ async def _view(runtime: Runtime, visitor: Visitor, told: story.Incident) -> inc
         told,
         reader=reviewer(visitor),
         triad_threshold=rules.triad_threshold,
-        excerpts=await _surroundings.of(runtime.store, told.evidence, [*told.attachments, *told.artifacts]),
+        excerpts=await PLACES.of(Texts(runtime.db), told.evidence, [*told.attachments, *told.artifacts]),
         position=await _position(runtime, told.thread_id),
     )
 

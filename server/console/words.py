@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -127,7 +128,17 @@ def link(url: str | None) -> str:
     return url if url and urlsplit(url).scheme in ("http", "https") else ""
 
 
+#: What was taken out of a text says so in its place (`tools.redaction`).
+_SECRET = re.compile(r"(\[REDACTED:[^\]\n]{1,60}\])")
+
+
+def parts(text: str) -> list[tuple[bool, str]]:
+    """A line in parts: whether each is the mark of a secret that was taken out, and its text."""
+    return [(n % 2 == 1, part) for n, part in enumerate(_SECRET.split(text)) if part]
+
+
 FILTERS = {
+    "parts": parts,
     "deed": deed,
     "moment": moment,
     "link": link,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,21 @@ async def test_a_text_kept_whole_is_no_page(box: Box, browser: BrowserContext) -
     incident_id = await a_hostile_incident(box)
     async with served(box.app) as url:
         desk = await sign_in(box, url, browser)
+        page = desk.page
         await desk.open(f"/console/incidents/{incident_id}")
-        await desk.page.locator("#evidence-1 figcaption a").click()
-        assert CORPUS[0] in await desk.page.inner_text("body")
-        assert await desk.page.locator("script, img, svg, iframe").count() == 0
-        assert await desk.page.evaluate("window.pwned") is None
+        await page.locator("#evidence-1 figcaption a").click()
+        await expect(page.locator("#L1.proof:target code")).to_have_text(CORPUS[0])
+        shown = await page.locator(".text code").all_text_contents()
+        assert shown == [text.replace("\x00", "") for text in CORPUS]
+        for text in [t for t in CORPUS if t.isascii() and "\x00" not in t][:12]:
+            await page.get_by_label("Find in the whole text").fill(text)
+            await page.get_by_role("button", name="Find").click()
+            await expect(page.locator("#found-h")).to_have_text(re.compile(r"is in \d+ line"))
+            assert await page.locator(MARKUP).count() == 0
+        await page.get_by_role("link", name="as plain text").click()
+        assert CORPUS[0] in await page.inner_text("body")
+        assert await page.locator("script, img, svg, iframe").count() == 0
+        assert await page.evaluate("window.pwned") is None
         assert desk.complaints == []
 
 

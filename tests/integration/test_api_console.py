@@ -285,6 +285,9 @@ async def test_hostile_text_stays_text_everywhere(box: Box) -> None:
     browser = await signed_in(box)
     pages = [await browser.get(f"/console/incidents/{incident_id}"), await browser.get("/console?show=all")]
     pages.append(await browser.get(f"/console/incidents/{incident_id}/live"))
+    (artifact,) = [a for a in (await box.runtime.queries.incident(incident_id)).artifacts if a.name == EVIL]
+    kept = f"/console/incidents/{incident_id}/artifacts/{artifact.id}"
+    pages += [await browser.get(kept), await browser.get(kept, params={"q": EVIL})]
     for page in pages:
         assert page.status_code == 200
         assert "<script>alert" not in page.text
@@ -292,8 +295,7 @@ async def test_hostile_text_stays_text_everywhere(box: Box) -> None:
         assert "javascript:" not in page.text
         assert "49" not in re.findall(r"onerror=alert\(2\)&gt;(\S*)", page.text)
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
-    (artifact,) = [a for a in (await box.runtime.queries.incident(incident_id)).artifacts if a.name == EVIL]
-    text = await browser.get(f"/console/incidents/{incident_id}/artifacts/{artifact.id}")
+    text = await browser.get(f"{kept}/plain")
     assert text.headers["content-type"].startswith("text/plain")
     assert text.headers["x-content-type-options"] == "nosniff"
 

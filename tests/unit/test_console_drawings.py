@@ -20,6 +20,8 @@ from server.console.stakes import stakes
 from server.console.support import support
 from server.console.surroundings import Excerpt, Line, Surroundings
 from store.fleet import Count
+from store.texts import Line as TextLine
+from store.texts import Passage
 from store.views import GroupMark
 from store.waiting import Waiting
 from tests.incident_stories import a_proposal, a_run
@@ -32,7 +34,6 @@ ANNA = Reviewer(name="anna@example.com", role="approver")
 class Kept:
     id: str
     name: str
-    size: int
 
 
 class Texts:
@@ -42,11 +43,12 @@ class Texts:
         self.texts = texts
         self.opened = 0
 
-    async def get_artifact(self, artifact_id: str) -> str:
+    async def passage(self, artifact_id: str, first: int, count: int) -> Passage:
         self.opened += 1
         if artifact_id not in self.texts:
             raise NotFound("None.")
-        return self.texts[artifact_id]
+        every = [TextLine(n, text) for n, text in enumerate(self.texts[artifact_id].split("\n"), 1)]
+        return Passage(every[first - 1 : first - 1 + count], len(every))
 
 
 LOG = "\n".join(f"line {n}" for n in range(1, 31))
@@ -58,7 +60,7 @@ async def excerpt(text: str, start: int, end: int, *kept: Kept, **texts: str) ->
 
 
 async def test_lines_stand_in_their_place() -> None:
-    found = await excerpt("line 10\nline 11", 10, 11, Kept("a", "load/stderr", 300), a=LOG)
+    found = await excerpt("line 10\nline 11", 10, 11, Kept("a", "load/stderr"), a=LOG)
     assert found.artifact_id == "a"
     assert [line.number for line in found.lines] == list(range(5, 16))
     assert [line.number for line in found.lines if line.proves] == [10, 11]
@@ -67,11 +69,10 @@ async def test_lines_stand_in_their_place() -> None:
 @pytest.mark.parametrize(
     ("kept", "start"),
     [
-        (Kept("a", "stderr", 300), 12),  # the text has other words there
-        (Kept("a", "stderr", 300), 99),  # the text is shorter
-        (Kept("a", "stdout", 300), 10),  # another text
-        (Kept("gone", "stderr", 300), 10),
-        (Kept("a", "stderr", 10**9), 10),  # too large to be opened for a page
+        (Kept("a", "stderr"), 12),  # the text has other words there
+        (Kept("a", "stderr"), 99),  # the text is shorter
+        (Kept("a", "stdout"), 10),  # another text
+        (Kept("gone", "stderr"), 10),
     ],
 )
 async def test_lines_that_are_not_found_stand_alone(kept: Kept, start: int) -> None:
@@ -81,11 +82,11 @@ async def test_lines_that_are_not_found_stand_alone(kept: Kept, start: int) -> N
 
 
 async def test_the_newest_text_counts_and_is_opened_once() -> None:
-    texts, places = Texts(old=LOG, new=f"first\n{LOG}"), Surroundings()
-    kept = [Kept("old", "stderr", 9), Kept("new", "stderr", 9)]
+    there, places = Texts(old=LOG, new=f"first\n{LOG}"), Surroundings()
+    kept = [Kept("old", "stderr"), Kept("new", "stderr")]
     evidence = [{"source": "stderr", "line_start": 11, "line_end": 11, "text": "line 10"}]
-    found = [(await places.of(texts, evidence, kept))[0].artifact_id for _ in range(3)]
-    assert (found, texts.opened) == (["new"] * 3, 1)
+    found = [(await places.of(there, evidence, kept))[0].artifact_id for _ in range(3)]
+    assert (found, there.opened) == (["new"] * 3, 1)
 
 
 def test_a_claim_is_held_against_lines_and_passages() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.actions import Action, check_params, payload_sha256
 from core.approvals import Claim, ClaimRequest, NewApproval
-from core.errors import Conflict, Forbidden, Gone, NotAuthorised, NotFound
+from core.errors import Conflict, Forbidden, Gone, InvalidInput, NotAuthorised, NotFound
 from core.incident import (
     AUTHORISES,
     Approval,
@@ -21,6 +21,9 @@ from core.incident import (
 from core.run import RunFacts
 from core.second_look import SecondLook
 from nodes.context import Clock
+from store.decisions import may_decide
+from store.duties import why_barred
+from store.people import listed
 
 STATUS_AFTER = {
     DecisionKind.APPROVE: ApprovalStatus.APPROVED,
@@ -57,6 +60,10 @@ class FakeStore:
         self.events: dict[str, dict[str, tuple[str, Mapping[str, Any]]]] = defaultdict(dict)
         self.artifacts: dict[str, tuple[str, str, str]] = {}
         self.approvals: dict[str, Approval] = {}
+        #: The hash that an approval was proposed with, before anybody edited it.
+        self.originals: dict[str, str] = {}
+        #: Approval ids, each with one whom a message asked.
+        self.asked: list[tuple[str, str]] = []
         self._claims: dict[tuple[str, int, str], Claim] = {}
         self.messages: dict[str, tuple[str, str, str]] = {}
         self.stats: dict[tuple[str, str], tuple[int, int]] = {}
@@ -118,7 +125,7 @@ class FakeStore:
     async def propose(self, new: NewApproval) -> Approval:
         same = (new.incident_id, new.attempt, new.revision, new.payload_sha256)
         for row in self.approvals.values():
-            if (row.incident_id, row.attempt, row.revision, row.payload_sha256) == same:
+            if (row.incident_id, row.attempt, row.revision, self.originals[row.id]) == same:
                 return row
         for row in list(self.approvals.values()):
             if row.incident_id == new.incident_id and row.status is ApprovalStatus.PENDING:
@@ -134,6 +141,8 @@ class FakeStore:
             proposal=new.proposal,
             payload_sha256=new.payload_sha256,
             approvers=new.approvers,
+            barred=new.barred,
+            separate_duties=new.separate_duties,
             created_at=now.isoformat(),
             expires_at=(now + timedelta(seconds=new.ttl_seconds)).isoformat(),
             decided_at=now.isoformat() if rule else None,
@@ -141,6 +150,8 @@ class FakeStore:
             channel="policy" if rule else None,
         )
         self.approvals[approval.id] = approval
+        self.originals[approval.id] = approval.payload_sha256
+        self.asked += [(approval.id, person) for person in new.notify]
         for person in new.notify:
             self.messages[f"approval/{approval.id}/{person}"] = (new.incident_id, "approval", person)
         return approval
@@ -152,39 +163,59 @@ class FakeStore:
 
     async def decide(self, approval_id: str, decision: Decision, reviewer: Reviewer) -> Approval:
         row = await self.approval(approval_id)
-        wanted = STATUS_AFTER[decision.kind]
-        if reviewer.role == "viewer":
-            raise Forbidden(f"{reviewer.name} may not decide.")
-        if row.approvers and reviewer.role == "approver" and reviewer.name not in row.approvers:
-            raise Forbidden(f"{reviewer.name} is not among the approvers.")
-        if decision.payload_sha256 and decision.payload_sha256 != row.payload_sha256:
-            raise Conflict("The proposal has changed since.")
+        if not may_decide(row.approvers, reviewer):
+            raise Forbidden(f"{reviewer.name} may not decide on this.")
+        _whole(decision)
         if row.status is not ApprovalStatus.PENDING:
-            if (row.status, row.decided_by) == (wanted, reviewer.name):
+            if self._same(row, decision, reviewer):
                 return row
             raise Conflict(f"It was {row.status.value} by {row.decided_by} already.")
         if row.expires_at and datetime.fromisoformat(row.expires_at) <= self.clock.now():
             raise Gone("It has expired.")
-        changes: dict[str, Any] = {}
-        if decision.kind is DecisionKind.EDIT:
-            if decision.action and decision.action != row.proposal.action:
-                raise Conflict("An edit may not change the action.")
-            params = check_params(Action(row.proposal.action), decision.params)
-            edited = row.proposal.model_copy(
-                update={"params": params.model_dump(mode="json"), "origin": "person"}
-            )
-            sha = payload_sha256(row.incident_id, row.attempt, edited.action, params)
-            changes = {"proposal": edited, "payload_sha256": sha}
+        edited = _edited(row, decision) if decision.kind is DecisionKind.EDIT else {}
+        asks_another = bool(edited) and row.separate_duties
+        asked_already = edited.get("payload_sha256") == row.payload_sha256 != self.originals[row.id]
+        if asks_another and asked_already and listed(reviewer.name, row.barred):
+            return row
+        if decision.payload_sha256 not in (None, row.payload_sha256):
+            raise Conflict("The proposal has changed since.")
+        if decision.kind is DecisionKind.APPROVE and (why := why_barred(reviewer.name, row.barred)):
+            raise Forbidden(why)
+        if asks_another:
+            return await self._ask_another(row, edited, reviewer)
         return self._put(
             row,
-            status=wanted,
+            status=STATUS_AFTER[decision.kind],
             decided_by=reviewer.name,
             channel=reviewer.channel,
             comment=decision.comment,
             then=decision.then,
+            useful=decision.useful,
             decided_at=self.clock.now().isoformat(),
-            **changes,
+            **edited,
         )
+
+    def _same(self, row: Approval, decision: Decision, reviewer: Reviewer) -> bool:
+        """Whether the row holds exactly this decision of this person."""
+        if (row.status, row.decided_by) != (STATUS_AFTER[decision.kind], reviewer.name):
+            return False
+        if decision.payload_sha256 not in (None, self.originals[row.id], row.payload_sha256):
+            return False
+        if decision.kind is DecisionKind.EDIT:
+            return _edited(row, decision)["payload_sha256"] == row.payload_sha256
+        return decision.kind is not DecisionKind.RESPOND or decision.comment == row.comment
+
+    async def _ask_another(self, row: Approval, edited: dict[str, Any], by: Reviewer) -> Approval:
+        """Leave the edited row pending for anybody but `by`, and ask all others again."""
+        barred = row.barred if listed(by.name, row.barred) else [*row.barred, by.name]
+        key = f"{row.id}/{edited['payload_sha256']}"
+        await self.add_event(row.incident_id, "edited", {"by": by.name}, key=f"edited/{key}")
+        asked = [person for which, person in self.asked if which == row.id]
+        for person in [*(name for name in row.approvers if "@" in name), *asked]:
+            if not listed(person, barred):
+                told = (row.incident_id, "approval", person)
+                self.messages[f"approval/{key}/{person.casefold()}"] = told
+        return self._put(row, barred=barred, **edited)
 
     async def expire(self, approval_id: str, now: datetime) -> Approval:
         row = await self.approval(approval_id)
@@ -258,3 +289,20 @@ class FakeStore:
     def _put(self, row: Approval, **changes: Any) -> Approval:
         self.approvals[row.id] = row.model_copy(update=changes)
         return self.approvals[row.id]
+
+
+def _whole(decision: Decision) -> None:
+    if decision.then != "nothing" and decision.kind is not DecisionKind.REJECT:
+        raise InvalidInput("Only a rejection can stop the run or take the incident over.")
+    if decision.kind is DecisionKind.RESPOND and not decision.comment.strip():
+        raise InvalidInput("A response needs a comment.")
+
+
+def _edited(row: Approval, decision: Decision) -> dict[str, Any]:
+    """What an edit changes of the row."""
+    if decision.action and decision.action != row.proposal.action:
+        raise Conflict("An edit may not change the action.")
+    params = check_params(Action(row.proposal.action), decision.params)
+    edited = row.proposal.model_copy(update={"params": params.model_dump(mode="json"), "origin": "person"})
+    sha = payload_sha256(row.incident_id, row.attempt, edited.action, params)
+    return {"proposal": edited, "payload_sha256": sha}

@@ -126,6 +126,61 @@ async def test_a_decision_has_the_same_outcome(
         assert await either.store.approval(asked.id) == asked
 
 
+@pytest.mark.parametrize("useful", [True, False, None])
+async def test_what_a_reviewer_thought_of_the_analysis_is_kept(either: Either, useful: bool | None) -> None:
+    asked = await either.pending()
+    given = APPROVE.model_copy(update={"useful": useful})
+    assert (await either.store.decide(asked.id, given, ANNA)).useful is useful
+    assert (await either.store.approval(asked.id)).useful is useful
+
+
+async def test_who_is_barred_may_do_all_but_approve(either: Either) -> None:
+    asked = await either.pending(barred=["Anna@Example.com"], separate_duties=True)
+    assert (asked.barred, asked.separate_duties) == (["Anna@Example.com"], True)
+    for reviewer in (ANNA, ANNA.model_copy(update={"role": "admin"})):
+        with pytest.raises(Forbidden, match="somebody else"):
+            await either.store.decide(asked.id, APPROVE, reviewer)
+    assert await either.store.approval(asked.id) == asked
+    assert (await either.store.decide(asked.id, REJECT, ANNA)).status is ApprovalStatus.REJECTED
+
+
+async def test_under_separate_duties_an_edit_asks_another(either: Either) -> None:
+    people: dict[str, Any] = {"approvers": [ANNA.name, BEN.name], "notify": [ANNA.name, "slack:#data"]}
+    asked = await either.pending(separate_duties=True, **people)
+    edit = Decision(kind=DecisionKind.EDIT, params={"task_keys": ["x"]}, payload_sha256=asked.payload_sha256)
+    edited = await either.store.decide(asked.id, edit, ANNA)
+    assert (edited.status, edited.barred, edited.decided_by) == ("pending", [ANNA.name], None)
+    assert edited.payload_sha256 != asked.payload_sha256
+    assert await either.store.decide(asked.id, edit, ANNA) == edited, "again is the same"
+    assert either.events(asked.incident_id).count("edited") == 1
+    assert either.messages() == 4, "two at first; then Ben and the room"
+    for reviewer, sha in ((ANNA, None), (BEN, asked.payload_sha256)):
+        with pytest.raises((Forbidden, Conflict)):
+            stale = APPROVE.model_copy(update={"payload_sha256": sha})
+            await either.store.decide(asked.id, stale, reviewer)
+    with pytest.raises(NotAuthorised):
+        await either.store.authorised(asked.id, "t")
+    again = await either.store.propose(proposed(asked.incident_id, separate_duties=True, **people))
+    assert again.payload_sha256 == edited.payload_sha256, "a proposal that was edited is not proposed anew"
+    decided = await either.store.decide(asked.id, APPROVE, BEN)
+    assert (decided.status, decided.decided_by) == (ApprovalStatus.APPROVED, BEN.name)
+    assert (await either.store.authorised(asked.id, "t")).proposal.params["task_keys"] == ["x"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        APPROVE.model_copy(update={"then": "terminate"}),
+        Decision(kind=DecisionKind.RESPOND, comment=" "),
+        Decision(kind=DecisionKind.EDIT),
+    ],
+)
+async def test_a_decision_that_is_not_whole_is_none(either: Either, bad: Decision) -> None:
+    asked = await either.pending()
+    with pytest.raises(InvalidInput):
+        await either.store.decide(asked.id, bad, ANNA)
+
+
 async def test_time_ends_it(either: Either) -> None:
     asked = await either.pending(ttl_seconds=60)
     assert (await either.store.expire(asked.id, either.clock.now())).status is ApprovalStatus.PENDING

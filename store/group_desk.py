@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import Conflict, InvalidInput, NotFound
-from core.groups import GroupAnswer, group_sha256
-from core.incident import Decision, DecisionKind, Reviewer
-from store import approvals, cursors, decisions, group_detail, group_views, groups, review_links, waves
-from store.base import new_id
+from core.errors import Conflict, NotFound
+from core.groups import GroupAnswer
+from core.incident import Decision, Reviewer
+from store import (
+    cursors,
+    decisions,
+    group_decisions,
+    group_detail,
+    group_views,
+    groups,
+    handing_over,
+    review_links,
+    waves,
+)
 from store.clock import Clock
 from store.columns import clean_text
 from store.decisions import Answer, CheckEdit
 from store.engine import Database, raw_connection
-from store.group_models import GroupDecisionModel, GroupModel, MemberModel
+from store.group_models import GroupModel, MemberModel
 from store.group_views import Group, GroupSummary
 from store.incident_models import ApprovalModel, IncidentModel
 from store.views import Page
 
 MAX_LIMIT = 200
-#: A turn wakes its member; whoever waits for one is looked at this rarely.
-LOOK_AFTER_A_TURN = timedelta(minutes=10)
 Wake = Callable[[Any, str], Awaitable[None]]
-Pairs = list[tuple[MemberModel, ApprovalModel]]
 
 
 class GroupDesk:
@@ -111,29 +119,83 @@ class GroupDesk:
             Forbidden, Gone, InvalidInput: As for a single approval.
         """
         answer = answer.model_copy(update={"comment": self._clean(answer.comment)})
-        at = self._clock.now()
-        async with self._db.transaction() as session:
-            row = await _row(session, group_id)
-            waiting = await groups.pending(session, group_id, at)
-            incidents = await waves.lock_incidents(session, [m.incident_id for m, _ in waiting])
-            await session.refresh(row, with_for_update=True)
-            waiting = await groups.pending(session, group_id, at)
+        async with self._asking(group_id) as asked:
+            session, row, at = asked.session, asked.row, asked.at
             if link is not None:
                 await review_links.use(session, link, group_id, reviewer, at)
-            if not await self._stands(session, row, waiting, answer, reviewer):
-                chosen, excepted = _chosen(waiting, answer)
-                decision = Decision(
+            if not await group_decisions.stands(session, row, asked.waiting, answer, reviewer):
+                decided, excepted = group_decisions.chosen(asked.waiting, answer)
+                said = Decision(
                     kind=answer.kind, comment=answer.comment, then=answer.then, useful=answer.useful
                 )
-                for member, _ in chosen:
-                    locked, _claimed = await approvals.lock(session, member.approval_id)
-                    bound = decision.model_copy(update={"payload_sha256": locked.payload_sha256})
-                    incident = incidents[member.incident_id]
-                    given = Answer(bound, reviewer, at)
-                    await decisions.decide(session, incident, locked, given, self._check_edit)
-                await self._begin(session, row, chosen, excepted, answer, reviewer, at, incidents)
+                for member, approval in decided:
+                    bound = said.model_copy(update={"payload_sha256": approval.payload_sha256})
+                    incident = asked.incidents[member.incident_id]
+                    await decisions.decide(
+                        session, incident, approval, Answer(bound, reviewer, at), self._check_edit
+                    )
+                made = await group_decisions.record(session, row, decided, excepted, answer, reviewer, at)
+                await group_decisions.begin(
+                    session, made, decided, asked.incidents, self._waking(session), at
+                )
             await session.flush()
             return await group_detail.whole(session, row, at)
+
+    async def delegate(
+        self, group_id: str, to: str, by: Reviewer, *, comment: str = "", named: Collection[str] = ()
+    ) -> Group:
+        """Let another approver decide too on all that wait, and on who joins them; ask them in one message.
+
+        Args:
+            named: Everyone whom the policy names as an approver of anything.
+
+        Raises:
+            NotFound: There is no such group.
+            Forbidden: `by` may not decide on all that wait.
+            Conflict: Nobody waits for a decision.
+            InvalidInput: `to` is no approver.
+        """
+        async with self._asking(group_id) as asked:
+            rows = _rows(asked)
+            await handing_over.delegate_group(
+                asked.session,
+                asked.row,
+                rows,
+                handing_over.HandOn(to.strip(), by, self._clean(comment)),
+                named,
+                asked.at,
+            )
+            await asked.session.flush()
+            return await group_detail.whole(asked.session, asked.row, asked.at)
+
+    async def extend(
+        self, group_id: str, by: Reviewer, *, seconds: float | None = None, comment: str = ""
+    ) -> Group:
+        """Give all that wait more time, each once: `seconds`, or as long again as it had.
+
+        Who had more time already keeps what it has.
+
+        Raises:
+            NotFound: There is no such group.
+            Forbidden: `by` may not decide on all that wait.
+            Conflict: Nobody waits for a decision, or each was extended before.
+            InvalidInput: It would be longer than a week.
+        """
+        async with self._asking(group_id) as asked:
+            rows = _rows(asked)
+            fresh = [row for row in rows if row.extended_at is None] or rows[:1]  # which then says why not
+            for row in fresh:
+                await handing_over.extend(
+                    asked.session,
+                    asked.incidents[row.incident_id],
+                    row,
+                    by,
+                    seconds=seconds,
+                    comment=self._clean(comment),
+                    at=asked.at,
+                )
+            await asked.session.flush()
+            return await group_detail.whole(asked.session, asked.row, asked.at)
 
     async def go_on(self) -> int:
         """Do what is next about approved groups, each in a transaction of its own.
@@ -148,79 +210,17 @@ class GroupDesk:
                 moved += await waves.go_on(session, decision_id, self._waking(session), self._clock.now())
         return moved
 
-    async def _stands(
-        self, session: AsyncSession, row: GroupModel, waiting: Pairs, answer: GroupAnswer, reviewer: Reviewer
-    ) -> bool:
-        """Whether this very decision was recorded before; refuses one that was made on other facts.
-
-        Raises:
-            Conflict: It is not what waits now.
-        """
-        known = await session.scalar(
-            select(GroupDecisionModel).where(
-                GroupDecisionModel.group_id == row.id, GroupDecisionModel.sha256 == answer.sha256
-            )
-        )
-        if known is not None:
-            if (known.decided_by, known.kind, known.then_do) == (reviewer.name, answer.kind, answer.then):
-                return True
-            when = approvals.iso(known.decided_at)
-            raise Conflict(
-                f"{known.decided_by} has decided ({known.kind}) on this group already, at {when} through {known.channel}."
-            )
-        now = group_sha256(row.id, [(m.approval_id, a.payload_sha256) for m, a in waiting])
-        if answer.sha256 != now:
-            raise Conflict(
-                "The group is not the one that this decision was made on: members joined, left or changed.",
-                hint=f"Look at it again: {len(waiting)} wait for a decision now.",
-            )
-        return False
-
-    async def _begin(
-        self,
-        session: AsyncSession,
-        row: GroupModel,
-        chosen: Pairs,
-        excepted: list[str],
-        answer: GroupAnswer,
-        reviewer: Reviewer,
-        at: datetime,
-        incidents: dict[str, IncidentModel],
-    ) -> None:
-        """Write the group's decision down and set it going."""
-        approved = answer.kind is DecisionKind.APPROVE
-        canary = chosen[0][0] if approved else None
-        made = GroupDecisionModel(
-            id=new_id("gdn"),
-            group_id=row.id,
-            sha256=answer.sha256,
-            kind=answer.kind,
-            decided_by=reviewer.name,
-            channel=reviewer.channel,
-            comment=answer.comment,
-            then_do=answer.then,
-            excepted=excepted,
-            decided_at=at,
-            phase="canary" if approved else "done",
-            canary=canary.approval_id if canary else None,
-            changed_at=at,
-        )
-        session.add(made)
-        await session.flush()
-        for member, _ in chosen:
-            member.decision_id = made.id
-        row.notice_at = None  # who joins from now on is a new question
-        wake = self._waking(session)
-        if canary is not None:
-            canary.turn_at = at
-            for member, _ in chosen[1:]:
-                incidents[member.incident_id].wake_at = at + LOOK_AFTER_A_TURN
-            await session.flush()
-            await wake(canary.incident_id)
-        else:
-            await session.flush()
-            for member, _ in chosen:
-                await wake(member.incident_id)
+    @contextlib.asynccontextmanager
+    async def _asking(self, group_id: str) -> AsyncIterator[_Asked]:
+        """A group and who waits in it, all locked in the one order. Raises: NotFound."""
+        at = self._clock.now()
+        async with self._db.transaction() as session:
+            row = await _row(session, group_id)
+            waiting = await groups.pending(session, group_id, at)
+            incidents = await waves.lock_incidents(session, [m.incident_id for m, _ in waiting])
+            await session.refresh(row, with_for_update=True)
+            waiting = await groups.pending(session, group_id, at, locked=True)
+            yield _Asked(session, row, waiting, incidents, at)
 
     def _waking(self, session: AsyncSession) -> waves.Wake:
         async def wake(incident_id: str) -> None:
@@ -229,27 +229,27 @@ class GroupDesk:
         return wake
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A group's question, locked: its row, the members that wait, and their incidents by id."""
+
+    session: AsyncSession
+    row: GroupModel
+    waiting: group_decisions.Pairs
+    incidents: dict[str, IncidentModel]
+    at: datetime
+
+
+def _rows(asked: _Asked) -> list[ApprovalModel]:
+    """The approvals that wait, but for one that joined this very moment. Raises: Conflict: There are none."""
+    rows = [row for _, row in asked.waiting if row.incident_id in asked.incidents]
+    if not rows:
+        raise Conflict("Nobody in this group waits for a decision.", hint="Look at the group again.")
+    return rows
+
+
 async def _row(session: AsyncSession, group_id: str) -> GroupModel:
     row = await session.get(GroupModel, clean_text(group_id))
     if row is None:
         raise NotFound(f"There is no group {group_id}.")
     return row
-
-
-def _chosen(waiting: Pairs, answer: GroupAnswer) -> tuple[Pairs, list[str]]:
-    """The members that are decided on, and the approvals left out.
-
-    Raises:
-        InvalidInput: A member to leave out is none that waits, or nobody is left.
-    """
-    named = {m.approval_id: m.approval_id for m, _ in waiting} | {
-        m.incident_id: m.approval_id for m, _ in waiting
-    }
-    strangers = sorted(set(answer.excepted) - named.keys())
-    if strangers:
-        raise InvalidInput(f"{', '.join(strangers[:5])}: not among the members that wait for a decision.")
-    left_out = {named[name] for name in answer.excepted}
-    chosen = [(m, a) for m, a in waiting if m.approval_id not in left_out]
-    if not chosen:
-        raise InvalidInput("Nobody is left to decide on.", hint="Leave fewer members out.")
-    return chosen, sorted(left_out)

@@ -23,6 +23,7 @@ from store import events
 from store.base import new_id
 from store.group_models import GOING_ON, GroupDecisionModel, GroupModel, MemberModel
 from store.incident_models import ApprovalModel, IncidentModel
+from store.people import listed
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ async def join(
             member.turn_at = at
         elif decision.phase == "done":
             decision.phase, decision.changed_at = "released", at
+    elif row.approvers and group.asked_too:
+        await _hand_on(session, group, row, at)
     session.add(member)
     await session.flush()
     facts = {
@@ -151,6 +154,14 @@ async def join(
     if row.status != ApprovalStatus.PENDING:
         return Notice([], at, {})
     return _notice(group, new, grouping, at)
+
+
+async def _hand_on(session: AsyncSession, group: GroupModel, row: ApprovalModel, at: datetime) -> None:
+    """Whom the question was handed on to may answer it for who joins, too, while somebody in it waits still."""
+    if not await pending(session, group.id, at):
+        group.asked_too = []
+    more = [str(name) for name in group.asked_too if not listed(str(name), row.approvers)]
+    row.approvers = [*row.approvers, *more]
 
 
 async def _by_rule(
@@ -217,9 +228,9 @@ async def speaks(session: AsyncSession, approval_id: str) -> bool:
 
 
 async def pending(
-    session: AsyncSession, group_id: str, at: datetime
+    session: AsyncSession, group_id: str, at: datetime, *, locked: bool = False
 ) -> list[tuple[MemberModel, ApprovalModel]]:
-    """The members that wait for a decision, in the order in which they came."""
+    """The members that wait for a decision, in the order in which they came; `locked`, once their incidents are."""
     statement = (
         select(MemberModel, ApprovalModel)
         .join(ApprovalModel, ApprovalModel.id == MemberModel.approval_id)
@@ -227,6 +238,8 @@ async def pending(
         .order_by(MemberModel.number)
         .execution_options(populate_existing=True)
     )
+    if locked:
+        statement = statement.with_for_update(of=ApprovalModel)
     return [(member, row) for member, row in await session.execute(statement)]
 
 

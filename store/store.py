@@ -193,10 +193,8 @@ class Store(Interventions):
             incident_id = await approvals.incident_of(session, approval_id)
             await incidents.lock(session, incident_id)
             row, claimed = await approvals.lock(session, approval_id)
-            at = self._clock.now()
-            await handing_over.delegate(
-                session, row, to, by, comment=self._clean(comment), named=named, at=at
-            )
+            handed = handing_over.HandOn(to.strip(), by, self._clean(comment))
+            await handing_over.delegate(session, row, handed, named, self._clock.now())
             return approvals.view(row, claimed)
 
     async def extend(

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -72,13 +72,54 @@ async def decide(
     form: Form,
 ) -> Response:
     """Take the decision; what went wrong is shown above the form, which then holds the group as it is now."""
-    try:
+
+    async def work() -> Group:
         answer = read_answer(form, text(form, "sha256"))
-        await record_group_decision(runtime, group_id, answer, reviewer(visitor))
+        decided = await record_group_decision(runtime, group_id, answer, reviewer(visitor))
+        metrics.decisions.labels(answer.kind.value, "console").inc()
+        return decided
+
+    return await _changed(runtime, visitor, sessions, group_id, work)
+
+
+@router.post("/{group_id}/delegate")
+async def delegate(
+    group_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, form: Form
+) -> Response:
+    """Ask another approver too about all that wait."""
+    given = {"comment": text(form, "comment"), "named": runtime.approvers}
+
+    async def work() -> Group:
+        return await runtime.groups.delegate(group_id, text(form, "to", 254), reviewer(visitor), **given)
+
+    return await _changed(runtime, visitor, sessions, group_id, work)
+
+
+@router.post("/{group_id}/extend")
+async def extend(
+    group_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, form: Form
+) -> Response:
+    """Take more time for all that wait: as long again as each had."""
+
+    async def work() -> Group:
+        return await runtime.groups.extend(group_id, reviewer(visitor), comment=text(form, "comment"))
+
+    return await _changed(runtime, visitor, sessions, group_id, work)
+
+
+async def _changed(
+    runtime: Runtime,
+    visitor: Visitor,
+    sessions: Sessions,
+    group_id: str,
+    work: Callable[[], Awaitable[Group]],
+) -> Response:
+    """Do it and go back to the page, or show there what is wrong."""
+    try:
+        await work()
     except (PitstopError, ProblemError) as error:
         problem, _ = from_exception(error)
         return await _page(runtime, visitor, sessions, group_id, problem)
-    metrics.decisions.labels(answer.kind.value, "console").inc()
     return RedirectResponse(f"/console/groups/{group_id}", status_code=303)
 
 

@@ -8,13 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import Conflict
 from core.incident import Approval, ApprovalStatus, Decision, DecisionKind, Reviewer
 from server import story
-from server.deps import Approver, MetricsDep, RuntimeDep, Viewer
-from server.idempotency import OnceDep
+from server.deps import RuntimeDep, Viewer
+from server.errands import ApproversErrandDep, ErrandDep
 from server.problems import ProblemError, documented
 from store.handing_over import MAX_EXTENSION
 from wiring.runtime import Runtime
 
 router = APIRouter(prefix="/api/v1/approvals", tags=["approvals"])
+
+#: How what changes an open question may be answered.
+CHANGES = documented(401, 403, 404, 409, 410, 422, 503)
 
 
 class DecisionIn(BaseModel):
@@ -94,20 +97,8 @@ async def get_approval(approval_id: str, runtime: RuntimeDep, caller: Viewer) ->
     return story.approval(await runtime.queries.approval(approval_id), caller)
 
 
-@router.post(
-    "/{approval_id}/decision",
-    response_model=Approval,
-    responses=documented(401, 403, 404, 409, 410, 422, 503),
-)
-async def decide(
-    approval_id: str,
-    body: DecisionIn,
-    runtime: RuntimeDep,
-    caller: Viewer,
-    metrics: MetricsDep,
-    once: OnceDep,
-    response: Response,
-) -> BaseModel | Response:
+@router.post("/{approval_id}/decision", response_model=Approval, responses=CHANGES)
+async def decide(approval_id: str, body: DecisionIn, errand: ErrandDep) -> BaseModel | Response:
     """Decide. The same decision again is the first one; a different one gets 409 with the first one's facts."""
     decision = Decision(
         kind=body.decision,
@@ -119,55 +110,37 @@ async def decide(
     )
 
     async def work() -> Approval:
-        decided = await record_decision(runtime, approval_id, decision, caller)
-        metrics.decisions.labels(body.decision.value, caller.channel).inc()
-        return decided
+        return await record_decision(errand.runtime, approval_id, decision, errand.caller)
 
-    return await once.answer(work, response)
+    return await errand.decision(body.decision.value, work)
 
 
-@router.post(
-    "/{approval_id}/delegate",
-    response_model=Approval,
-    responses=documented(401, 403, 404, 409, 410, 422, 503),
-)
-async def delegate(
-    approval_id: str,
-    body: DelegateIn,
-    runtime: RuntimeDep,
-    caller: Approver,
-    once: OnceDep,
-    response: Response,
-) -> BaseModel | Response:
+@router.post("/{approval_id}/delegate", response_model=Approval, responses=CHANGES)
+async def delegate(approval_id: str, body: DelegateIn, errand: ApproversErrandDep) -> BaseModel | Response:
     """Ask another approver too. The caller, who must be allowed to decide, keeps the right to."""
+    runtime = errand.runtime
 
     async def work() -> Approval:
-        named = runtime.approvers
-        return await runtime.store.delegate(approval_id, body.to, caller, comment=body.comment, named=named)
+        return await runtime.store.delegate(
+            approval_id, body.to, errand.caller, comment=body.comment, named=runtime.approvers
+        )
 
-    return await once.answer(work, response)
+    return await errand.answer(work)
 
 
-@router.post(
-    "/{approval_id}/extend",
-    response_model=Approval,
-    responses=documented(401, 403, 404, 409, 410, 422, 503),
-)
+@router.post("/{approval_id}/extend", response_model=Approval, responses=CHANGES)
 async def extend(
-    approval_id: str,
-    runtime: RuntimeDep,
-    caller: Approver,
-    once: OnceDep,
-    response: Response,
-    body: ExtendIn | None = None,
+    approval_id: str, errand: ApproversErrandDep, body: ExtendIn | None = None
 ) -> BaseModel | Response:
     """Take more time to decide, once: a second extension gets 409."""
     given = body or ExtendIn()
 
     async def work() -> Approval:
-        return await runtime.store.extend(approval_id, caller, seconds=given.seconds, comment=given.comment)
+        return await errand.runtime.store.extend(
+            approval_id, errand.caller, seconds=given.seconds, comment=given.comment
+        )
 
-    return await once.answer(work, response)
+    return await errand.answer(work)
 
 
 async def record_decision(

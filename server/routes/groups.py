@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import Conflict
 from core.groups import GroupAnswer
 from core.incident import DecisionKind, Reviewer
-from server.deps import MetricsDep, RuntimeDep, Viewer
-from server.idempotency import OnceDep
+from server.deps import RuntimeDep, Viewer
+from server.errands import ApproversErrandDep, ErrandDep
 from server.problems import ProblemError, documented
+from server.routes.approvals import CHANGES, DelegateIn, ExtendIn
 from store.group_views import Group, GroupSummary
 from store.views import Page
 from wiring.runtime import Runtime
@@ -76,28 +77,45 @@ async def get_group(group_id: str, runtime: RuntimeDep, caller: Viewer) -> Group
     return await runtime.groups.get(group_id)
 
 
-@router.post(
-    "/{group_id}/decision",
-    response_model=Group,
-    responses=documented(401, 403, 404, 409, 410, 422, 503),
-)
-async def decide(
-    group_id: str,
-    body: GroupDecisionIn,
-    runtime: RuntimeDep,
-    caller: Viewer,
-    metrics: MetricsDep,
-    once: OnceDep,
-    response: Response,
-) -> BaseModel | Response:
+@router.post("/{group_id}/decision", response_model=Group, responses=CHANGES)
+async def decide(group_id: str, body: GroupDecisionIn, errand: ErrandDep) -> BaseModel | Response:
     """Decide on all members that wait, or on none. The same decision again is the first one."""
 
     async def work() -> Group:
-        group = await record_group_decision(runtime, group_id, body.answer(), caller)
-        metrics.decisions.labels(body.decision, caller.channel).inc()
-        return group
+        return await record_group_decision(errand.runtime, group_id, body.answer(), errand.caller)
 
-    return await once.answer(work, response)
+    return await errand.decision(body.decision, work)
+
+
+@router.post("/{group_id}/delegate", response_model=Group, responses=CHANGES)
+async def delegate(group_id: str, body: DelegateIn, errand: ApproversErrandDep) -> BaseModel | Response:
+    """Ask another approver too about all that wait, in one message; they may answer for who joins later as well.
+
+    The caller, who must be allowed to decide on all of them, keeps the right to.
+    """
+    runtime = errand.runtime
+
+    async def work() -> Group:
+        return await runtime.groups.delegate(
+            group_id, body.to, errand.caller, comment=body.comment, named=runtime.approvers
+        )
+
+    return await errand.answer(work)
+
+
+@router.post("/{group_id}/extend", response_model=Group, responses=CHANGES)
+async def extend(
+    group_id: str, errand: ApproversErrandDep, body: ExtendIn | None = None
+) -> BaseModel | Response:
+    """Take more time for all that wait, each once: when none is left that was not extended, it is 409."""
+    given = body or ExtendIn()
+
+    async def work() -> Group:
+        return await errand.runtime.groups.extend(
+            group_id, errand.caller, seconds=given.seconds, comment=given.comment
+        )
+
+    return await errand.answer(work)
 
 
 async def record_group_decision(

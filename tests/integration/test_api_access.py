@@ -50,6 +50,8 @@ PROTECTED = [
     ("GET", "/api/v1/groups"),
     ("GET", "/api/v1/groups/x"),
     ("POST", "/api/v1/groups/x/decision"),
+    ("POST", "/api/v1/groups/x/delegate"),
+    ("POST", "/api/v1/groups/x/extend"),
     ("POST", "/api/v1/sign-in-links"),
 ]
 

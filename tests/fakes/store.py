@@ -21,16 +21,9 @@ from core.incident import (
 from core.run import RunFacts
 from core.second_look import SecondLook
 from nodes.context import Clock
-from store.decisions import may_decide
+from store.decisions import STATUS_AFTER, may_decide
 from store.duties import why_barred
 from store.people import listed
-
-STATUS_AFTER = {
-    DecisionKind.APPROVE: ApprovalStatus.APPROVED,
-    DecisionKind.EDIT: ApprovalStatus.EDITED,
-    DecisionKind.REJECT: ApprovalStatus.REJECTED,
-    DecisionKind.RESPOND: ApprovalStatus.RESPONDED,
-}
 
 
 @dataclass
@@ -206,7 +199,6 @@ class FakeStore:
         return decision.kind is not DecisionKind.RESPOND or decision.comment == row.comment
 
     async def _ask_another(self, row: Approval, edited: dict[str, Any], by: Reviewer) -> Approval:
-        """Leave the edited row pending for anybody but `by`, and ask all others again."""
         barred = row.barred if listed(by.name, row.barred) else [*row.barred, by.name]
         key = f"{row.id}/{edited['payload_sha256']}"
         await self.add_event(row.incident_id, "edited", {"by": by.name}, key=f"edited/{key}")

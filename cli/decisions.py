@@ -119,8 +119,7 @@ def extend(
     more = hours * 3600 if hours is not None else seconds
     client = Client()
     answer = client.post(f"{_question(client, id)}/extend", _given({"seconds": more, "comment": comment}))
-    until = answer.get("expires_at")
-    show(answer, as_json, f"It can be decided until {until}." if until else f"More time for {id}.")
+    show(answer, as_json, f"It can be decided until {answer['expires_at']}.")
 
 
 def _decide(id: str, body: dict[str, Any], as_json: bool, excepted: list[str] | None = None) -> None:

@@ -276,8 +276,7 @@ class Extend(Form):
         return _given(seconds=seconds, comment=self.comment)
 
     def done(self, answer: Json) -> str:
-        until = answer.get("expires_at")
-        return f"More time ({left(until)})" if until else "More time"
+        return f"More time ({left(answer['expires_at'])})"
 
 
 def _given(**values: Any) -> dict[str, Any]:

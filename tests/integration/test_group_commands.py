@@ -47,3 +47,20 @@ async def test_an_old_hash_and_nobody_left(box: Box, monkeypatch: pytest.MonkeyP
         await run(box, monkeypatch, "approve", group_id)
     with pytest.raises(PitstopError, match="goes with a group"):
         await run(box, monkeypatch, "approve", "apr_1", "--except", "inc_1")
+
+
+async def test_all_that_wait_are_handed_on_given_time_and_rated(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group_id, asked = await outage(box)
+    await box.token("ben@example.com", "approver")
+    said = await run(box, monkeypatch, "delegate", group_id, "--to", "ben@example.com", "-m", "on a plane")
+    assert said == "ben@example.com is asked too.\n"
+    assert len(box.sql("SELECT 1 FROM events WHERE kind = 'delegated'")) == len(asked)
+    assert "It can be decided until 20" in await run(box, monkeypatch, "extend", group_id, "--hours", "1")
+    with pytest.raises(PitstopError, match="extended"):
+        await run(box, monkeypatch, "extend", group_id)
+    seconds = box.sql("SELECT DISTINCT extract(epoch FROM expires_at - created_at)::float FROM approvals")
+    assert seconds == [(7200.0,)]
+    await run(box, monkeypatch, "reject", group_id, "--not-useful")
+    assert box.sql("SELECT DISTINCT status, useful FROM approvals") == [("rejected", False)]

@@ -224,6 +224,19 @@ async def test_a_group_stands_once_with_its_count_and_is_decided_as_one(box: Box
     assert sorted(row[:3] for row in decided(box))[:4] == [("approved", ANNA, "terminal")] * 4
 
 
+async def test_a_group_is_handed_on_and_given_time_as_one(box: Box) -> None:
+    await outage(box, 4)
+    await box.token("ben@example.com", "approver")
+    async with opened(box) as pilot:
+        await shows(pilot, "ONE CAUSE, 4 WAITING")
+        await pilot.press("d", *"ben@example.com", "enter")
+        await shows(pilot, "ben@example.com is asked too")
+        await pilot.press("x", *"4", "enter")
+        await shows(pilot, "More time (", "5 h")
+    assert box.sql("SELECT count(*)::int FROM events WHERE kind IN ('delegated', 'extended')") == [(8,)]
+    assert {row[0] for row in decided(box)} == {"pending"}
+
+
 async def test_the_list_follows_by_itself_filters_and_shows_mine_or_all(box: Box) -> None:
     await one(box, approvers=["ben@example.com"])
     async with opened(box) as pilot:

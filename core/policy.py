@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.actions import Action
 from core.errors import ConfigurationError
+from core.quiet_hours import QuietHours
 
 
 class Mode(StrEnum):
@@ -99,14 +101,6 @@ class Groups(Strict):
     follow: list[Action] = Field(default_factory=list)
 
 
-class QuietHours(Strict):
-    """Local hours in which only critical jobs send messages, as `HH:MM` in `timezone`."""
-
-    start: str = "22:00"
-    end: str = "07:00"
-    timezone: str = "UTC"
-
-
 class Rules(Strict):
     """Everything the policy says about one incident."""
 
@@ -139,6 +133,17 @@ class Rules(Strict):
     max_run_seconds: float | None = None
     #: Exit JSON counting failures in a run that "succeeded" opens an incident.
     soft_failures: bool = True
+
+    def quiet(self) -> QuietHours | None:
+        """The hours in which messages about this incident wait; None where none do."""
+        return None if self.critical else self.quiet_hours
+
+    def seconds_to_decide(self, now: datetime) -> float:
+        """How long a question that is asked at `now` stays open: its time does not run in quiet hours."""
+        quiet = self.quiet()
+        if quiet is None:
+            return self.approval_ttl_seconds
+        return (quiet.open_until(now, timedelta(seconds=self.approval_ttl_seconds)) - now).total_seconds()
 
     def producer_of(self, name: str) -> Producer | None:
         """The producer whose glob matches the full name of a table or model, compared without case."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from core.recipients import person, split
 from core.settings import Settings
 from tests.integration.test_email import FACTS
 from tests.server_box import served
-from tools.notify import Ask, Channels, compose
+from tools.notify import Ask, Channels, azure_mail, compose
 from tools.notify.azure_mail import AzureMailChannel
 from tools.notify.teams import card
 
@@ -227,6 +228,18 @@ async def test_what_azure_gives_up(receiver: Receiver) -> None:
         await AzureMailChannel(azure(receiver)).send("ops@example.com", ASKED)
     with pytest.raises(DeliveryRefused, match="not an e-mail address"):
         await AzureMailChannel(azure(receiver)).send("ops", ASKED)
+
+
+async def test_a_mail_that_azure_never_ends_is_given_up(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(azure_mail, "RESULT_SECONDS", 0.3)
+    monkeypatch.setattr(azure_mail, "POLL_SECONDS", 0.05)
+    receiver.outcome = "Running"
+    async with asyncio.timeout(20):
+        with pytest.raises(DeliveryFailed, match="did not say within") as caught:
+            await AzureMailChannel(azure(receiver)).send("ops@example.com", ASKED)
+    assert not isinstance(caught.value, DeliveryRefused)  # it is tried again, as the same operation
 
 
 def test_azure_settings() -> None:

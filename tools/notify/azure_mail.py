@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import uuid
 
@@ -16,6 +17,8 @@ from tools.notify.message import Message
 
 TIMEOUT_SECONDS = 20.0
 POLL_SECONDS = 2.0
+#: How long the service may take to say what became of a mail that it took.
+RESULT_SECONDS = 45.0
 #: Where the ids of our messages come from: the same key is the same operation, so a second try sends no second mail.
 _NAMESPACE = uuid.UUID("5f0f6b52-0a53-4c5e-9b0b-0f3f7b0c7a11")
 
@@ -61,11 +64,15 @@ class AzureMailChannel:
         }
         operation = str(uuid.uuid5(_NAMESPACE, message.key)) if message.key else None
         try:
-            async with self._client() as client:
+            async with asyncio.timeout(RESULT_SECONDS), self._client() as client:
                 poller = await client.begin_send(mail, operation_id=operation)
                 result = await poller.result()
         except HttpResponseError as error:
             raise _explained(error) from None
+        except TimeoutError:
+            raise DeliveryFailed(
+                f"Azure e-mail did not say within {RESULT_SECONDS:.0f} s what became of it."
+            ) from None
         except AzureError as error:
             raise DeliveryFailed(f"Azure e-mail can't be reached: {type(error).__name__}.") from None
         status = str(result.get("status") or "")

@@ -8,6 +8,7 @@ from core.errors import KnowledgeUnavailable
 from knowledge.incident_memory import NOTHING_LEARNT
 from nodes.context import Context
 from nodes.state import State
+from nodes.telling import ended
 
 
 async def learn(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -23,14 +24,14 @@ async def learn(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     await ctx.store.update_incident(incident_id, tried=state.get("tried", []))
     await ctx.store.finish(incident_id, outcome, note=state.get("refusal", ""))
     if outcome in NOTHING_LEARNT or not state.get("diagnosis"):
-        return {"outcome": outcome}
+        return {"outcome": outcome, "messages": ended(state, outcome)}
     try:
         await ctx.retriever.remember(incident_id)
     except KnowledgeUnavailable as error:
         await ctx.store.add_event(
             incident_id, "knowledge_unavailable", {"reason": str(error)}, key="knowledge_unavailable/learn"
         )
-    return {"outcome": outcome}
+    return {"outcome": outcome, "messages": ended(state, outcome)}
 
 
 async def _asked_again(state: State, ctx: Context) -> bool:

@@ -13,7 +13,7 @@ from core.incident import AUTHORISES, Approval, ApprovalStatus, Reviewer
 from nodes import hitl
 from nodes.context import Context
 from nodes.state import State
-from nodes.telling import facts
+from nodes.telling import facts, refused
 
 _REFUSALS = (InvalidInput, Forbidden, Conflict, Gone)
 
@@ -37,11 +37,11 @@ async def review(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     if _over(approval, ctx.clock.now()):
         return await _follow(state, ctx, await ctx.store.expire(approval.id, ctx.clock.now()))
     answer = interrupt(hitl.request(approval, facts(state), state.get("review_error", "")))
-    return await _answered(ctx, approval, answer, _identity(runtime))
+    return await _answered(state, ctx, approval, answer, _identity(runtime))
 
 
 async def _answered(
-    ctx: Context, approval: Approval, answer: Any, reviewer: Reviewer | None
+    state: State, ctx: Context, approval: Approval, answer: Any, reviewer: Reviewer | None
 ) -> dict[str, Any]:
     """Turn an answer into a decision, or into the reason why it is none."""
     if isinstance(answer, dict) and "wake" in answer:
@@ -50,11 +50,11 @@ async def _answered(
         why = (
             "Nobody is signed in, so nothing was decided. Send an API token, or decide through Pitstop's API."
         )
-        return {"route": "review", "review_error": why}
+        return {"route": "review", "review_error": why, "messages": refused(state, why)}
     try:
         await ctx.store.decide(approval.id, hitl.parse(answer, approval), reviewer)
     except _REFUSALS as error:
-        return {"route": "review", "review_error": str(error)}
+        return {"route": "review", "review_error": str(error), "messages": refused(state, str(error))}
     return {"route": "review", "review_error": ""}
 
 

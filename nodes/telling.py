@@ -43,6 +43,22 @@ def messages(state: State, proposal: Proposal) -> list[dict[str, str]]:
     ]
 
 
+def refused(state: State, why: str) -> list[dict[str, str]]:
+    """The conversation with the reason why the last answer was not accepted."""
+    return _and_then(state, "refused", f"Not accepted: {why}")
+
+
+def ended(state: State, outcome: str) -> list[dict[str, str]]:
+    """The conversation with how the incident ended."""
+    return _and_then(state, "ended", f"The incident has ended: {outcome.replace('_', ' ')}.")
+
+
+def _and_then(state: State, what: str, said: str) -> list[dict[str, str]]:
+    told = state.get("messages", [])[:2]
+    new = {"type": "ai", "id": f"{state['incident_id']}-{what}", "content": _as_code(_wrapped(said))}
+    return [*told, new]
+
+
 def words(proposal: Proposal, known: dict[str, Any], error: str = "") -> str:
     """Cause, evidence and proposal as one block of code.
 
@@ -53,12 +69,22 @@ def words(proposal: Proposal, known: dict[str, Any], error: str = "") -> str:
         f"Not accepted: {error}" if error else "",
         f"Cause: {known.get('root_cause') or 'unknown'}",
         f"Class: {known.get('failure_class')} ({known.get('category')}), attempt {known.get('attempt')}",
-        *[_quoted(item) for item in known.get("evidence", [])],
+        *[_quoted(item) for item in _apart(known.get("evidence", []))],
         f"Proposal: {proposal.action.value}. {proposal.reason}",
         *[f"Risk: {risk}" for risk in proposal.risks],
         _how_sure(proposal, known),
     ]
     return _as_code("\n\n".join(part if "\n" in part else _wrapped(part) for part in parts if part))
+
+
+def _apart(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The ranges of lines without those that begin where a longer one does: each is read once."""
+    longest: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for item in evidence:
+        begins = (item.get("source"), item.get("line_start"))
+        if len(str(item.get("text", ""))) >= len(str(longest.get(begins, {}).get("text", ""))):
+            longest[begins] = item
+    return list(longest.values())
 
 
 def _quoted(evidence: dict[str, Any]) -> str:
@@ -71,7 +97,7 @@ def _how_sure(proposal: Proposal, known: dict[str, Any]) -> str:
     said = [f"Confidence {proposal.confidence:.2f}"]
     if chance := known.get("prediction"):
         said.append(
-            f"the repair holds with {chance['probability']:.0%} ({chance['low']:.0%} to {chance['high']:.0%})"
+            f"it helps with {chance['probability']:.0%} ({chance['low']:.0%} to {chance['high']:.0%})"
         )
     said += [f"{name.replace('_', ' ')} {score:.2f}" for name, score in known.get("triad", {}).items()]
     if known.get("low_support"):

@@ -37,7 +37,8 @@ async def verify(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     if not claims and row.status != Status.VERIFYING:
         return {"route": "review"}  # pushed here: nothing was started
     await ctx.store.update_incident(incident_id, status=Status.VERIFYING)
-    interrupt({"kind": "verify", "incident_id": incident_id, "run_id": state["run_id"]})
+    note = "Nothing to decide: Pitstop looks at the run until it has ended."
+    interrupt({"kind": "verify", "note": note, "incident_id": incident_id, "run_id": state["run_id"]})
     pending = [c for c in claims if c.step == "upstream" and not any(o.step == "start" for o in claims)]
     if pending:
         running = await ctx.actions.upstream_state(pending[-1]) == "running"

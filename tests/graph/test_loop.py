@@ -56,6 +56,13 @@ async def test_approved_repaired_verified_learnt():
     assert thread.incident.outcome == "resolved"
     assert thread.world.retriever.remembered == [thread.incident.id]
     assert len(thread.world.actions.sent) == 1
+    said = (await thread.graph.aget_state(thread.config)).values["messages"]
+    assert [m["type"] for m in said] == ["human", "ai", "ai"]
+    assert (
+        "failed." in said[0]["content"]
+        and "Cause: " in said[1]["content"]
+        and "resolved" in said[2]["content"]
+    )
 
 
 async def test_a_failure_that_comes_back_is_tried_three_times_with_growing_waits_and_then_escalated():

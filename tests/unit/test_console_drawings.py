@@ -11,12 +11,12 @@ import pytest
 from core.errors import NotFound
 from core.incident import Reviewer, Similar
 from core.policy import Policy
+from core.stakes import stakes
 from server.console import queue, task_graph
 from server.console.charts import Axis, lines, nice, stacked
 from server.console.fleet import days
 from server.console.run_plot import plot
 from server.console.settings_view import plain, shown_settings
-from server.console.stakes import stakes
 from server.console.support import support
 from server.console.surroundings import Excerpt, Line, Surroundings
 from store.fleet import Count

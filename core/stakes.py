@@ -17,6 +17,8 @@ from core.actions import (
 )
 from core.words import duration
 
+#: The headings.
+COSTS, IF_WRONG, AFTERWARDS = "Costs", "If it is wrong", "Afterwards"
 BAD = frozenset({"FAILED", "TIMEDOUT", "INTERNAL_ERROR", "UPSTREAM_FAILED", "UPSTREAM_CANCELED", "CANCELED"})
 
 
@@ -27,32 +29,32 @@ def stakes(proposal: Proposal, run: Mapping[str, Any]) -> list[tuple[str, str]]:
         case RetryWithNewParams():
             wrong = "The tasks fail again with the new settings, and the time is spent; the next attempt asks anew."
             kept = (
-                [("Afterwards", "Changed job settings are put back, however it ends.")]
+                [(AFTERWARDS, "Changed job settings are put back, however it ends.")]
                 if params.settings
                 else []
             )
-            return [("Costs", _again(params.task_keys, run)), ("If it is wrong", wrong), *kept]
+            return [(COSTS, _again(params.task_keys, run)), (IF_WRONG, wrong), *kept]
         case RunUpstreamParams():
             costs = f"A run of job {params.job_id}, then the failed tasks: {_again(params.task_keys, run)}"
             wrong = "What that job makes is written again for nothing, and the tasks still fail."
-            return [("Costs", costs), ("If it is wrong", wrong)]
+            return [(COSTS, costs), (IF_WRONG, wrong)]
         case RetryParams():
             wrong = "The tasks fail again the same way, and the time is spent; the next attempt asks anew."
-            return [("Costs", _again(params.task_keys, run)), ("If it is wrong", wrong)]
+            return [(COSTS, _again(params.task_keys, run)), (IF_WRONG, wrong)]
         case TerminateParams():
             wrong = "What the run has done so far is lost, and it has to be started again."
-            pause = [("Afterwards", "The schedule stays paused until a person resumes it.")]
-            return [("Costs", "Nothing; it stops the spending."), ("If it is wrong", wrong)] + (
+            pause = [(AFTERWARDS, "The schedule stays paused until a person resumes it.")]
+            return [(COSTS, "Nothing; it stops the spending."), (IF_WRONG, wrong)] + (
                 pause if params.pause_schedule else []
             )
         case NotifyParams() | EscalateParams():
             return [
-                ("Costs", "Somebody's attention."),
-                ("If it is wrong", "Nothing in the workspace changes."),
+                (COSTS, "Somebody's attention."),
+                (IF_WRONG, "Nothing in the workspace changes."),
             ]
         case ProposeFixParams():
             wrong = "The pull request is closed. Pitstop never merges one."
-            return [("Costs", "A draft pull request to review."), ("If it is wrong", wrong)]
+            return [(COSTS, "A draft pull request to review."), (IF_WRONG, wrong)]
         case _:
             return []
 

@@ -185,8 +185,8 @@ async def test_a_message_arrives_as_text_and_html(security: str, certificate: Pa
             "It costs more.",
         ):
             assert shown in body
-        assert "1. RETRY: FAILED" in body and "#job/7/run/42" in body
-    assert "settings: a.b: 4g -> 8g" in bodies[0] and "job_parameters" not in bodies[0]
+        assert "1. Run the failed tasks again: failed" in body and "#job/7/run/42" in body
+    assert "a.b: 4g -> 8g" in bodies[0] and "job_parameters" not in bodies[0]
     assert inbox.users == ([] if security == "none" else ["pitstop", "pitstop"])
 
 

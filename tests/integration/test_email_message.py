@@ -84,3 +84,41 @@ def test_weak_support_and_the_link_are_said() -> None:
     assert "weakly supported" in made.text and "Look and decide: https://p/x" in made.text
     assert "See the whole story: https://p/x" in compose("broken", {}, link="https://p/x").text
     assert "Opening the link decides nothing" in made.text
+
+
+def test_the_proposal_its_cost_and_the_link_stand_before_the_evidence() -> None:
+    run = {
+        "job_name": "nightly",
+        "tasks": [
+            {"task_key": "load", "result_state": "FAILED", "start_time": 1_000, "end_time": 461_000},
+            {"task_key": "report", "result_state": "UPSTREAM_FAILED"},
+        ],
+    }
+    facts = {
+        "run": run,
+        "diagnosis": {"root_cause": "why it is so", "evidence": [{"source": "s", "text": "x\n" * 900}]},
+        "proposal": {"action": "RETRY", "params": {"task_keys": ["load"]}},
+    }
+    text = compose("approval", facts, link="https://p/x").text
+    order = (
+        "why it is so",
+        "Proposed: Run the failed tasks again",
+        "Costs: 1 task runs again, which failed after 7 min 40 s; 1 that waits for it can follow.",
+        "If it is wrong: The tasks fail again the same way",
+        "Look and decide: https://p/x",
+        "From s",
+    )
+    assert sorted(order, key=text.index) == list(order)
+    assert "RETRY" not in text
+
+
+def test_what_one_of_many_costs_is_not_told_as_the_cost_of_all() -> None:
+    group = {"pending": 3, "jobs": 2, "cause": {"kind": "table", "value": "main.a"}}
+    made = compose("approval", {"group": group, "proposal": {"action": "RETRY", "params": {}}})
+    assert "Costs" not in made.text + made.html and "If it is wrong" in made.text
+    assert "If it is wrong" in made.html
+
+
+def test_parameters_that_don_t_fit_the_action_have_no_price() -> None:
+    made = compose("approval", {"proposal": {"action": "RETRY", "params": {"task_keys": 7}}})
+    assert "Run the failed tasks again" in made.text and "Costs" not in made.text

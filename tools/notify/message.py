@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from pydantic import ValidationError
 
-from tools.notify.group import group_words
+from core.actions import Proposal
+from core.errors import InvalidInput
+from core.stakes import COSTS, stakes
+from core.words import deed, words
+from tools.notify.group import group_words, news_words
 from tools.redaction import redact
 
 Json = Mapping[str, Any]
@@ -25,6 +30,7 @@ MAX_LINES = 2000
 MAX_EVIDENCE = 3
 MAX_TRIED = 5
 MAX_PARAMS = 20
+MAX_MEMBERS = 30
 
 #: Kind of message -> (how its subject begins, what its first sentence says).
 KINDS = {
@@ -100,14 +106,19 @@ def compose(
             `prediction`, `proposal` (each as in `core`), `tried`, `note`, `low_support`; `group`, when it is
             asked about together with others (see `group_words`); `said`, a sentence of Pitstop's own about this
             message, such as who delegated it.
+            `members`, all that it is about where that is more than one incident (each with `job`, `job_id`, `run_id`,
+            `cause`, `link`).
         link: Where to see the incident and decide; only http and https addresses are shown.
         key: Identifies the message, so that a second try can be known for one.
         ask: What an answer would be to.
     """
     run, diagnosis = _part(facts, "run"), _part(facts, "diagnosis")
     begins, sentence = KINDS.get(kind, _OTHER)
+    members = [one for one in facts.get("members") or [] if isinstance(one, Mapping)]
     if group := _part(facts, "group"):
         begins, sentence = map(_line, group_words(group), (100, 400))
+    elif len(members) > 1:
+        begins, sentence = map(_line, news_words(kind, begins, sentence, members), (100, 400))
     job = _line(run.get("job_name") or run.get("run_name") or f"run {run.get('run_id', '')}", 100)
     category = _line(diagnosis.get("category") or "", 40)
     subject = f"[Pitstop] {begins}: {job}" + (f" ({category})" if category else "")
@@ -126,8 +137,10 @@ def compose(
         "scores": _scores(facts, diagnosis),
         "low_support": bool(facts.get("low_support")),
         "tried": _tried(facts),
-        "proposal": _proposal(_part(facts, "proposal")),
+        "proposal": _proposal(_part(facts, "proposal"), run, several=bool(group)),
         "note": _text(facts.get("note") or "", MAX_CAUSE),
+        "members": [_member(one) for one in members[:MAX_MEMBERS]] if len(members) > 1 else [],
+        "more_members": max(0, len(members) - MAX_MEMBERS),
         "link": _address(link),
         "incident_id": _line(facts.get("incident_id") or "", 60),
     }
@@ -140,6 +153,16 @@ def compose(
         shown=shown,
         ask=ask,
     )
+
+
+def _member(member: Json) -> dict[str, Any]:
+    """One line of the list of those that a message is about."""
+    return {
+        "job": _line(member.get("job") or "", 100),
+        "run_id": member.get("run_id"),
+        "cause": _line(member.get("cause") or "", 160),
+        "link": _address(member.get("link")),
+    }
 
 
 def _evidence(diagnosis: Json) -> list[dict[str, str]]:
@@ -178,26 +201,33 @@ def _scores(facts: Json, diagnosis: Json) -> list[tuple[str, str]]:
 def _tried(facts: Json) -> list[str]:
     found = [entry for entry in facts.get("tried") or [] if isinstance(entry, dict)]
     return [
-        _line(f"{entry.get('attempt', '?')}. {entry.get('action', '')}: {entry.get('result', '')}", 300)
+        _line(f"{entry.get('attempt', '?')}. {deed(entry.get('action'))}: {words(entry.get('result'))}", 300)
         for entry in found[-MAX_TRIED:]
     ]
 
 
-def _proposal(proposal: Json) -> dict[str, Any] | None:
+def _proposal(proposal: Json, run: Json, *, several: bool) -> dict[str, Any] | None:
+    """The proposal with what it changes, costs and risks; `several`: one decision answers for other runs too."""
     if not proposal.get("action"):
         return None
-    params = _part(proposal, "params")
     return {
         "action": _line(proposal["action"], 40),
+        "deed": _line(deed(proposal["action"]), 80),
         "reason": _text(proposal.get("reason") or "", MAX_CAUSE),
-        "params": [
-            (_line(name, 80), _line(_shown(value), 300))
-            for name, value in list(params.items())[:MAX_PARAMS]
-            if value
-        ],
-        "diff": _diff(params),
+        "diff": _diff(_part(proposal, "params")),
+        # What one run costs says nothing of what all of them cost.
+        "stakes": [pair for pair in _stakes(proposal, run) if not (several and pair[0] == COSTS)],
         "risks": [_line(risk, 300) for risk in (proposal.get("risks") or [])[:5]],
     }
+
+
+def _stakes(proposal: Json, run: Json) -> list[tuple[str, str]]:
+    """What the action costs, and what is lost if it is wrong; nothing of one whose parameters don't fit it."""
+    try:
+        found = stakes(Proposal.model_validate(proposal), run)
+    except (ValidationError, InvalidInput):
+        return []
+    return [(heading, _line(sentence, 300)) for heading, sentence in found]
 
 
 def _diff(params: Json) -> list[tuple[str, str | None, str]]:

@@ -109,5 +109,19 @@ def _story(story: dict[str, Any]) -> None:
         console.print(
             f"  {cell(proposal.get('reason', ''))} (confidence {proposal.get('confidence', 0):.2f})"
         )
+    for approval in story.get("approvals", []):
+        console.print(f"  {cell(_standing(approval))}")
     for event in story.get("events", []):
         console.print(f"  [dim]{event['at']}[/] {cell(event['kind'])}")
+
+
+def _standing(approval: dict[str, Any]) -> str:
+    """How a question stands: until when it can be decided and by whom, or who answered what through which door."""
+    from cli.review_story import ending
+
+    if approval["status"] != "pending":
+        return ending(approval)
+    who = ", ".join(approval["approvers"]) or "any approver"
+    barred = f"; {', '.join(approval['barred'])} may not approve it" if approval["barred"] else ""
+    until = f" until {approval['expires_at']}" if approval["expires_at"] else ""
+    return f"Waits for {who}{until}{barred}."

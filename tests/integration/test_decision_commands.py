@@ -91,3 +91,13 @@ async def test_what_can_not_be_done_is_said_plainly(box: Box, monkeypatch: pytes
     for verb in (("delegate", incident_id, "--to", BEN), ("extend", incident_id)):
         with pytest.raises(NotFound, match="no approval that waits"):
             await run(box, monkeypatch, *verb)
+
+
+async def test_an_incident_says_how_its_questions_stand(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    incident_id, _ = await asked(box, approvers=[ANNA, BEN], barred=[BEN])
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = await run(box, monkeypatch, "incidents", incident_id)
+    assert f"Waits for {ANNA}, {BEN} until 20" in shown and f"; {BEN} may not approve it." in shown
+    await run(box, monkeypatch, "reject", incident_id, "-m", "not now")
+    shown = await run(box, monkeypatch, "incidents", incident_id)
+    assert f"{ANNA} has rejected it (run again with changed settings) through terminal: not now" in shown

@@ -14,8 +14,9 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from core.errors import Forbidden, InvalidInput, PitstopError
 from core.incident import Approval, DecisionKind, Reviewer
-from server import slack_views
+from server import slack_fields, slack_views
 from server.console.forms import read_decision
+from server.letters import public_address
 from server.metrics import Metrics
 from server.problems import Problem, ProblemError, from_exception
 from server.routes.approvals import record_decision
@@ -106,7 +107,7 @@ class SlackDoor:
         deciding = asyncio.create_task(self._try(about, kind, view))
         done, _ = await asyncio.wait({deciding}, timeout=PATIENCE_SECONDS)
         if done:
-            return _in_window(deciding.result(), view), None
+            return await self._in_window(about, deciding.result(), view), None
 
         async def later() -> None:
             problem = await deciding
@@ -132,10 +133,24 @@ class SlackDoor:
         await record_decision(self._runtime, about.approval_id, decision, reviewer)
         self._metrics.decisions.labels(kind.value, "slack").inc()
 
+    async def _in_window(
+        self, about: About, problem: Problem | None, view: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """What the window does: close, mark what is wrong, or say why nothing was decided."""
+        if problem is None:
+            return {"response_action": "clear"}
+        said = " ".join(part for part in (problem.detail, problem.hint) if part)
+        if problem.status == 422:
+            approval = await self._runtime.store.approval(about.approval_id)
+            if wrong := slack_fields.at_fault(approval.proposal, view, said):
+                return {"response_action": "errors", "errors": {wrong: said[:1000]}}
+        return {"response_action": "update", "view": slack_views.notice(problem.title, said)}
+
     async def _open(self, about: About, kind: DecisionKind, trigger_id: str) -> None:
         approval = await self._runtime.store.approval(about.approval_id)
         await self._reviewer(about, approval)
-        window = slack_views.window(kind, approval.proposal, about.metadata())
+        link = f"{public_address(self._runtime)}/console/incidents/{approval.incident_id}"
+        window = slack_views.window(kind, approval.proposal, about.metadata(), link)
         try:
             await self._client.views_open(trigger_id=trigger_id, view=window)
         except SlackApiError as error:
@@ -189,17 +204,6 @@ class SlackDoor:
             log.warning("slack.not_told", error=str(error.response.get("error")))
         except _AWAY as error:
             log.warning("slack.away", error=type(error).__name__)
-
-
-def _in_window(problem: Problem | None, view: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the window does: close, mark what is wrong, or say why nothing was decided."""
-    if problem is None:
-        return {"response_action": "clear"}
-    said = " ".join(part for part in (problem.detail, problem.hint) if part)
-    first = str(_first(view.get("blocks")).get("block_id") or "")
-    if problem.status == 422 and first:
-        return {"response_action": "errors", "errors": {first: said[:1000]}}
-    return {"response_action": "update", "view": slack_views.notice(problem.title, said)}
 
 
 def _about(carried: Any, payload: Mapping[str, Any]) -> About:

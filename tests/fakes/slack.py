@@ -93,6 +93,8 @@ def submission(view: dict[str, Any], user: str, **values: Any) -> dict[str, Any]
     """What Slack sends when `user` submits a window with these values over its initial ones."""
     state: dict[str, Any] = {}
     for block in view["blocks"]:
+        if block["type"] != "input":
+            continue
         element, name = block["element"], block["block_id"]
         given = values.get(name)
         kind = element["type"]

@@ -86,6 +86,20 @@ class Grouping(BaseModel):
     follow: bool = False
 
 
+class Together(BaseModel):
+    """What news share that go out as one message to each recipient, and their pace: see `core.policy.Groups`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    about: str = Field(min_length=1)
+    settle_seconds: float = Field(ge=0)
+    update_seconds: float = Field(ge=0)
+
+    def bundle(self, workspace: str, kind: str) -> str:
+        """The name of the messages of this kind that go out together (a SHA-256, hex)."""
+        return _sha256([workspace, kind, self.about])
+
+
 class GroupAnswer(BaseModel):
     """One reviewer's answer to a group's question, bound to the members that waited by `sha256`.
 

@@ -9,7 +9,8 @@ from langgraph.types import interrupt
 from core.actions import TELLS_PEOPLE, Action
 from core.approvals import Claim, Sent
 from core.errors import InvalidInput, NotAuthorised, NotFound, WorkspaceRefused
-from core.incident import AUTHORISES, Approval, Status
+from core.groups import Together, cause_of
+from core.incident import AUTHORISES, Approval, Diagnosis, Status
 from nodes.context import Context
 from nodes.outputs import run_facts
 from nodes.state import State
@@ -127,7 +128,8 @@ async def _tell(state: State, ctx: Context, approval: Approval) -> dict[str, Any
     """Queue the messages; they leave through the outbox, once for each recipient."""
     kind = "escalation" if approval.proposal.action is Action.ESCALATE else "notification"
     people = approval.proposal.params.get("recipients", [])
-    await ctx.store.notify(approval.incident_id, kind, people, key=f"{kind}/{approval.id}")
+    together = await _together(state, ctx)
+    await ctx.store.notify(approval.incident_id, kind, people, key=f"{kind}/{approval.id}", together=together)
     await ctx.store.add_event(
         approval.incident_id,
         kind,
@@ -135,6 +137,17 @@ async def _tell(state: State, ctx: Context, approval: Approval) -> dict[str, Any
         key=f"{kind}/{approval.id}",
     )
     return {"route": "learn", "outcome": "escalated" if kind == "escalation" else "notified"}
+
+
+async def _together(state: State, ctx: Context) -> Together | None:
+    """With which news this goes out: others of its cause; a critical job's goes out alone and at once."""
+    diagnosis, run = Diagnosis.model_validate(state["diagnosis"]), await run_facts(state, ctx)
+    rules = ctx.policy.rules_for(run.job_name, run.tags, diagnosis.failure_class)
+    cause = cause_of(diagnosis, run)
+    if cause is None or rules.critical or not rules.groups.window_seconds:
+        return None
+    pace = rules.groups
+    return Together(about=cause.key, settle_seconds=pace.settle_seconds, update_seconds=pace.update_seconds)
 
 
 async def _refused_entry(state: State, ctx: Context, why: str) -> dict[str, Any]:

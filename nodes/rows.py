@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from core.approvals import Claim, ClaimRequest, NewApproval
+from core.groups import Together
 from core.incident import Approval, Decision, Reviewer, Status
 from core.run import RunFacts
 from core.second_look import SecondLook
@@ -138,8 +139,19 @@ class Store(Protocol):
         """The claims of an incident, oldest first."""
         ...
 
-    async def notify(self, incident_id: str, event: str, recipients: Sequence[str], *, key: str) -> None:
-        """Put a message about this incident into the outbox, once for each key and recipient."""
+    async def notify(
+        self,
+        incident_id: str,
+        event: str,
+        recipients: Sequence[str],
+        *,
+        key: str,
+        together: Together | None = None,
+    ) -> None:
+        """Put a message about this incident into the outbox, once for each key and recipient.
+
+        With `together` it goes out with others of its kind that share the same: one message to each recipient.
+        """
         ...
 
     async def class_stats(self, failure_class: str, action: str) -> tuple[int, int]:

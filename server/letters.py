@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from core.incident import Approval, ApprovalStatus
 from core.recipients import person
 from server import group_links, review_links
 from store import views
-from store.group_views import GroupSummary
+from store.bundles import Along
+from store.group_views import Group, GroupMember
 from tools.notify import ASKING, Ask, Message, compose
 from wiring.runtime import Runtime
 
@@ -25,26 +28,32 @@ async def write(
     message: views.Message,
     incident: views.Incident,
     approval: Approval | None,
-    group: GroupSummary | None,
+    group: Group | None,
+    along: Sequence[Along] = (),
 ) -> Message:
     """The message as its channel will send it.
 
     Args:
         approval: What it is about, if it asks for a decision or says how one ended.
         group: Those that one decision answers for, if it asks for more than one.
+        along: Who else this tells of, where it is news of one cause.
     """
     facts: dict[str, Any] = {**incident.facts, "incident_id": incident.id, "note": incident.note}
     link = f"{public_address(runtime)}/console/incidents/{incident.id}"
     ask = None
     if group is not None:
-        facts["group"] = group.model_dump(mode="json")
-        link = await _group_link(runtime, message, group.id)
+        facts["group"] = group.model_dump(mode="json", exclude={"items", "decisions"})
+        facts["members"] = [_member(runtime, item) for item in group_links.waiting(group)]
+        link = await _group_link(runtime, message, group)
     elif approval is not None:
         # The incident may have gone on to another proposal since.
         facts["proposal"] = approval.proposal.model_dump(mode="json")
         if approval.status is ApprovalStatus.PENDING:
             ask = Ask(approval.id, approval.payload_sha256)
             link = await _review_link(runtime, message, approval) or link
+    elif along:
+        facts["members"] = [_member(runtime, item) for item in (incident, *along)]
+        link = _list_link(runtime, incident) or link
     facts["said"] = _said(message, approval)
     return compose(message.kind, facts, link=link, key=message.key, ask=ask)
 
@@ -61,16 +70,34 @@ async def _review_link(runtime: Runtime, message: views.Message, approval: Appro
     return f"{public_address(runtime)}{review_links.PATH}/{token}"
 
 
-async def _group_link(runtime: Runtime, message: views.Message, group_id: str) -> str:
+async def _group_link(runtime: Runtime, message: views.Message, group: Group) -> str:
     """A link for the recipient alone, if this is one person who may decide on the group; else to the console."""
     name = person(message.recipient) if message.kind in ASKING else None
-    if name is not None:
-        group = await runtime.groups.get(group_id)
-        reviewer = await review_links.decider(runtime, name, group.approvers)
-        if reviewer is not None and group.pending:
-            token = await group_links.make(runtime, message.key, group, reviewer.name)
-            return f"{public_address(runtime)}{group_links.PATH}/{token}"
-    return f"{public_address(runtime)}/console/groups/{group_id}"
+    reviewer = await review_links.decider(runtime, name, group.approvers) if name is not None else None
+    if reviewer is not None and group.pending:
+        token = await group_links.make(runtime, message.key, group, reviewer.name)
+        return f"{public_address(runtime)}{group_links.PATH}/{token}"
+    return f"{public_address(runtime)}/console/groups/{group.id}"
+
+
+def _list_link(runtime: Runtime, incident: views.Incident) -> str | None:
+    """Where the incidents of this failure class are listed."""
+    if not incident.failure_class:
+        return None
+    query = urlencode({"show": "all", "class": incident.failure_class})
+    return f"{public_address(runtime)}/console?{query}"
+
+
+def _member(runtime: Runtime, item: GroupMember | views.Incident | Along) -> dict[str, Any]:
+    """One of those that a message is about, as `compose` takes it."""
+    incident_id = item.id if isinstance(item, views.Incident) else item.incident_id
+    return {
+        "job_id": item.job_id,
+        "job": item.job_name or f"job {item.job_id or '?'}",
+        "run_id": item.run_id,
+        "cause": item.summary,
+        "link": f"{public_address(runtime)}/console/incidents/{incident_id}",
+    }
 
 
 def _said(message: views.Message, approval: Approval | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,8 @@ from core.policy import QuietHours
 from core.recipients import person
 from server import letters
 from store import views
-from store.group_views import GroupSummary
+from store.bundles import Along
+from store.group_views import Group
 from store.notices import SETTLED
 from store.outbox import TEST
 from store.people import listed
@@ -79,16 +81,23 @@ class Postman:
         elif until := self._quiet_until(message, detail.incident):
             await outbox.postpone(message.id, until)
         else:
-            receipt = await self._hand_over(message, detail.incident)
-            await outbox.sent(message.id, receipt)
+            along = await outbox.along(message)
+            receipt = await self._hand_over(message, detail.incident, along)
+            await outbox.sent(message.id, receipt, along)
             log.info(
-                "postman.sent", message_id=message.id, kind=message.kind, incident_id=message.incident_id
+                "postman.sent",
+                message_id=message.id,
+                kind=message.kind,
+                incident_id=message.incident_id,
+                along=len(along),
             )
 
-    async def _hand_over(self, message: views.Message, incident: views.Incident) -> Receipt | None:
+    async def _hand_over(
+        self, message: views.Message, incident: views.Incident, along: Sequence[Along]
+    ) -> Receipt | None:
         """Send it; a group's next message takes the place of its last one where the channel can do that."""
         approval, group = await self._about(message), await self._group(message)
-        letter = await letters.write(self._runtime, message, incident, approval, group)
+        letter = await letters.write(self._runtime, message, incident, approval, group, along)
         before = None
         if group is not None:
             before = await self._runtime.outbox.receipt_in_group(group.id, message.recipient)
@@ -141,12 +150,12 @@ class Postman:
         approval = await self._about(message)
         return approval is not None and approval.status is not ApprovalStatus.PENDING
 
-    async def _group(self, message: views.Message) -> GroupSummary | None:
+    async def _group(self, message: views.Message) -> Group | None:
         """The group that this asks about, if more than one member of it waits for the decision."""
         group_id = message.payload.get("group_id")
         if not group_id:
             return None
-        group = await self._runtime.groups.summary(group_id)
+        group = await self._runtime.groups.get(group_id)
         return group if group.pending > 1 else None
 
     def _quiet_until(self, message: views.Message, incident: views.Incident) -> datetime | None:
@@ -162,14 +171,20 @@ class Postman:
             isinstance(error, DeliveryRefused) or message.kind == TEST or now - message.created_at > PATIENCE
         )
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(message.attempts - 1, 10))
-        await self._runtime.outbox.failed(message.id, str(error), retry_at=None if hopeless else now + wait)
+        along = await self._runtime.outbox.along(message) if hopeless else []
+        await self._runtime.outbox.failed(
+            message.id, str(error), retry_at=None if hopeless else now + wait, along=along
+        )
         log.warning(
             "postman.failed", message_id=message.id, kind=message.kind, given_up=hopeless, error=str(error)
         )
-        if hopeless and message.incident_id:
-            facts = {"kind": message.kind, "recipient": message.recipient, "reason": str(error)}
+        if not hopeless or not message.incident_id:
+            return
+        facts = {"kind": message.kind, "recipient": message.recipient, "reason": str(error)}
+        told = [(message.id, message.incident_id), *((one.message_id, one.incident_id) for one in along)]
+        for message_id, incident_id in told:
             await self._runtime.store.add_event(
-                message.incident_id, "message_failed", facts, key=f"message_failed/{message.id}"
+                incident_id, "message_failed", facts, key=f"message_failed/{message_id}"
             )
 
 

@@ -97,12 +97,6 @@ class GroupDesk:
         async with self._db.transaction() as session:
             return await group_detail.whole(session, await _row(session, group_id), self._clock.now())
 
-    async def summary(self, group_id: str) -> GroupSummary:
-        """One group without its members. Raises: NotFound."""
-        async with self._db.transaction() as session:
-            row = await _row(session, group_id)
-            return (await group_views.summaries(session, [row], self._clock.now()))[0]
-
     async def decide(
         self, group_id: str, answer: GroupAnswer, reviewer: Reviewer, *, link: str | None = None
     ) -> Group:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Update, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
+from core.groups import Together
+from store import bundles
+from store.bundles import Along
 from store.clock import Clock
 from store.engine import Database
 from store.models import MessageModel, new_id
@@ -29,13 +32,21 @@ async def put(
     key: str,
     payload: Mapping[str, Any],
     at: datetime,
+    bundle: str | None = None,
+    pace: Together | None = None,
 ) -> None:
-    """Queue a message for each recipient, once for each key of this incident, whatever happens how often."""
-    people: dict[str, str] = {}
-    for person in filter(None, map(str.strip, recipients)):
-        people.setdefault(person.casefold(), person)
+    """Queue a message for each recipient, once for each key of this incident, whatever happens how often.
+
+    Args:
+        at: When it is due.
+        bundle: With which others it goes out, at this `pace` from `at` on.
+    """
+    people = _distinct(recipients)
     if not people:
         return
+    due: dict[str, datetime] = {}
+    if bundle is not None and pace is not None:
+        due = await bundles.due(session, bundle, people.values(), pace, at)
     rows = [
         {
             "key": f"{incident_id}/{key}/{folded}",
@@ -45,11 +56,20 @@ async def put(
             "payload": dict(payload),
             "status": "pending",
             "created_at": at,
-            "next_at": at,
+            "next_at": due.get(person, at),
+            "bundle": bundle,
         }
         for folded, person in people.items()
     ]
     await session.execute(insert(MessageModel).values(rows).on_conflict_do_nothing(index_elements=["key"]))
+
+
+def _distinct(recipients: Iterable[str]) -> dict[str, str]:
+    """Each recipient once, by the name without case."""
+    people: dict[str, str] = {}
+    for person in filter(None, map(str.strip, recipients)):
+        people.setdefault(person.casefold(), person)
+    return people
 
 
 class Outbox:
@@ -62,12 +82,13 @@ class Outbox:
     async def take(self, limit: int = 20, hold_seconds: float = 120.0) -> list[Message]:
         """Messages that are due, the longest waiting first, held back from other senders for `hold_seconds`.
 
-        One whose sender dies comes up again after that.
+        One whose sender dies comes up again after that. Of a bundle to one recipient only the oldest comes up: it
+        speaks for the others.
         """
         now = self._clock.now()
         due = (
             select(MessageModel.id)
-            .where(MessageModel.status == "pending", MessageModel.next_at <= now)
+            .where(MessageModel.status == "pending", MessageModel.next_at <= now, bundles.speaks())
             .order_by(MessageModel.next_at, MessageModel.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -109,10 +130,23 @@ class Outbox:
         async with self._db.transaction() as session:
             return [_view(row) for row in await session.scalars(newest)]
 
-    async def sent(self, message_id: int, receipt: Mapping[str, Any] | None = None) -> None:
-        """It was handed over; `receipt` is what the channel will change it by."""
+    async def along(self, message: Message) -> list[Along]:
+        """The messages that go out with this one, as part of it, oldest first."""
+        if message.bundle is None:
+            return []
+        async with self._db.transaction() as session:
+            return await bundles.along(session, message)
+
+    async def sent(
+        self, message_id: int, receipt: Mapping[str, Any] | None = None, along: Sequence[Along] = ()
+    ) -> None:
+        """It was handed over, with those `along`; `receipt` is what the channel will change it by."""
         given = None if receipt is None else dict(receipt)
-        await self._set(message_id, status="sent", sent_at=self._clock.now(), error=None, receipt=given)
+        now = self._clock.now()
+        async with self._db.transaction() as session:
+            for ids, receipt_ in (([message_id], given), ([one.message_id for one in along], None)):
+                values = {"status": "sent", "sent_at": now, "error": None, "receipt": receipt_}
+                await session.execute(_pending(ids).values(**values))
 
     async def dropped(self, message_id: int, why: str) -> None:
         """Nobody needs it any more."""
@@ -142,10 +176,14 @@ class Outbox:
         async with self._db.transaction() as session:
             return await session.scalar(newest)
 
-    async def failed(self, message_id: int, error: str, *, retry_at: datetime | None) -> None:
-        """It could not be handed over: try again at `retry_at`, or give it up when that is None."""
+    async def failed(
+        self, message_id: int, error: str, *, retry_at: datetime | None, along: Sequence[Along] = ()
+    ) -> None:
+        """It could not be handed over: try again at `retry_at`, or give it up with those `along` when that is None."""
         if retry_at is None:
-            await self._set(message_id, status="failed", error=error[:1000])
+            ids = [message_id, *(one.message_id for one in along)]
+            async with self._db.transaction() as session:
+                await session.execute(_pending(ids).values(status="failed", error=error[:1000]))
         else:
             await self._set(message_id, next_at=retry_at, error=error[:1000])
 
@@ -155,12 +193,16 @@ class Outbox:
 
     async def _set(self, message_id: int, **values: Any) -> None:
         async with self._db.transaction() as session:
-            await session.execute(
-                update(MessageModel)
-                .where(MessageModel.id == message_id, MessageModel.status == "pending")
-                .values(**values)
-                .execution_options(synchronize_session=False)
-            )
+            await session.execute(_pending([message_id]).values(**values))
+
+
+def _pending(ids: Sequence[int]) -> Update:
+    """A change of these messages, as far as they wait still."""
+    return (
+        update(MessageModel)
+        .where(MessageModel.id.in_(ids), MessageModel.status == "pending")
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _view(row: MessageModel) -> Message:
@@ -176,4 +218,5 @@ def _view(row: MessageModel) -> Message:
         status=row.status,
         receipt=row.receipt,
         error=row.error,
+        bundle=row.bundle,
     )

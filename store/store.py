@@ -8,6 +8,7 @@ from typing import Any
 
 from core.approvals import Claim, ClaimRequest, NewApproval
 from core.errors import NotFound
+from core.groups import Together
 from core.incident import Approval, Decision, Reviewer, Status
 from core.run import RunFacts
 from store import (
@@ -124,11 +125,30 @@ class Store(Interventions):
             texts[name] = await artifacts.unpack(row)
         return texts
 
-    async def notify(self, incident_id: str, event: str, recipients: Sequence[str], *, key: str) -> None:
-        """Put a message about this incident into the outbox, once for each key and recipient."""
-        async with self._changing(incident_id) as (session, _, at):
+    async def notify(
+        self,
+        incident_id: str,
+        event: str,
+        recipients: Sequence[str],
+        *,
+        key: str,
+        together: Together | None = None,
+    ) -> None:
+        """Put a message about this incident into the outbox, once for each key and recipient.
+
+        With `together` it goes out with others of its kind that share the same: one message to each recipient.
+        """
+        async with self._changing(incident_id) as (session, row, at):
             await outbox.put(
-                session, incident_id, event, recipients, key=key, payload={"event": event}, at=at
+                session,
+                incident_id,
+                event,
+                recipients,
+                key=key,
+                payload={"event": event},
+                at=at,
+                bundle=together.bundle(row.workspace, event) if together else None,
+                pace=together,
             )
 
     # Approvals

@@ -177,6 +177,8 @@ class Message(View):
     status: str = "pending"
     receipt: dict[str, Any] | None = None
     error: str | None = None
+    #: Which others it goes out with.
+    bundle: str | None = None
 
 
 class Answered(View):

@@ -9,6 +9,7 @@ from typing import Any
 from core.actions import Action, check_params, payload_sha256
 from core.approvals import Claim, ClaimRequest, NewApproval
 from core.errors import Conflict, Forbidden, Gone, InvalidInput, NotAuthorised, NotFound
+from core.groups import Together
 from core.incident import (
     AUTHORISES,
     Approval,
@@ -59,6 +60,8 @@ class FakeStore:
         self.asked: list[tuple[str, str]] = []
         self._claims: dict[tuple[str, int, str], Claim] = {}
         self.messages: dict[str, tuple[str, str, str]] = {}
+        #: With which news a message goes out.
+        self.together: dict[str, Together] = {}
         self.stats: dict[tuple[str, str], tuple[int, int]] = {}
         #: Approvals that another member of their group stands for.
         self.spoken_for: set[str] = set()
@@ -267,8 +270,18 @@ class FakeStore:
             c for c in self._claims.values() if c.incident_id == incident_id and attempt in (None, c.attempt)
         ]
 
-    async def notify(self, incident_id: str, event: str, recipients: Sequence[str], *, key: str) -> None:
+    async def notify(
+        self,
+        incident_id: str,
+        event: str,
+        recipients: Sequence[str],
+        *,
+        key: str,
+        together: Together | None = None,
+    ) -> None:
         for person in recipients:
+            if together is not None:
+                self.together[f"{key}/{person}"] = together
             self.messages.setdefault(f"{key}/{person}", (incident_id, event, person))
 
     async def class_stats(self, failure_class: str, action: str) -> tuple[int, int]:

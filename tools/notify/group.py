@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -23,3 +23,32 @@ def group_words(group: Mapping[str, Any]) -> tuple[str, str]:
         f"of them: one repair goes first, and the others follow when it has held. The first of them is shown here."
     )
     return head, sentence
+
+
+def news_words(
+    kind: str, begins: str, sentence: str, members: Sequence[Mapping[str, Any]]
+) -> tuple[str, str]:
+    """The head of the subject, and the first sentence, of news that tell of several incidents of one cause.
+
+    Args:
+        kind: Why it is sent; `begins` and `sentence` are what a message of this kind about one incident says.
+        members: All that it tells of, each with `job` and `job_id`.
+    """
+    jobs = len({member.get("job_id") or member.get("job") for member in members})
+    head = _HEADS.get(kind, begins)
+    of = f"{len(members)} runs of {jobs} {'job' if jobs == 1 else 'jobs'}"
+    return (
+        f"{head}: {len(members)} failed runs",
+        f"{of} failed by the same cause. {sentence} The first of them is shown here, all are listed below.",
+    )
+
+
+_HEADS = {"notification": "Your jobs failed", "broken": "Pitstop is stuck"}
+
+
+def member_lines(shown: Mapping[str, Any], most: int = 10) -> list[str]:
+    """Those that a message is about, a line each, for channels with little room; `shown` as in `Message`."""
+    members = shown["members"]
+    lines = [f"• {one['job']}, run {one['run_id']}" for one in members[:most]]
+    left = len(members) - len(lines) + shown["more_members"]
+    return [*lines, f"and {left} more"] if left else lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tools.notify.group import member_lines
 from tools.notify.message import Message
 
 Block = dict[str, Any]
@@ -40,6 +41,8 @@ def blocks(message: Message) -> list[Block]:
         found.append(_section(shown["cause"]))
     found += [_preformatted(entry["where"], entry["text"]) for entry in shown["evidence"][:2]]
     found += _proposal(shown["proposal"])
+    if shown["members"]:
+        found.append(_section("\n".join(member_lines(shown))))
     scores = [f"{name}: {value}" for name, value in shown["scores"]]
     if shown["low_support"]:
         scores.append("weakly supported: treat it as a guess")

@@ -11,6 +11,7 @@ import httpx
 
 from core.errors import ConfigurationError, DeliveryFailed, DeliveryRefused
 from core.settings import Settings
+from tools.notify.group import member_lines
 from tools.notify.message import Message
 
 Block = dict[str, Any]
@@ -73,6 +74,7 @@ def card(message: Message) -> dict[str, Any]:
             body.append(_text(f"From {entry['where']}", isSubtle=True))
             body += _lines(entry["text"], fontType="Monospace", size="Small")
         body += [_fact(*fact, first=not n) for n, fact in enumerate(_facts(shown))]
+        body += _lines("\n".join(member_lines(shown))) if shown["members"] else []
     else:
         body += _lines(message.text)
     content: dict[str, Any] = {

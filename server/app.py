@@ -97,14 +97,16 @@ def create_app(
         app.include_router(page.router)
     app.mount("/console/static", CachedFiles(directory=STATIC), name="static")
     if settings.oidc_issuer:
+        https = (settings.public_url or "").startswith("https://")
         app.add_middleware(
             SessionMiddleware,
             secret_key=signing_key(settings).hex(),
-            session_cookie="pitstop_oidc",
-            path="/console/oidc",
+            # As for sessions: over https a neighbouring host can't plant it, and sign people in as somebody else.
+            session_cookie="__Host-pitstop_oidc" if https else "pitstop_oidc",
+            path="/" if https else "/console/oidc",
             max_age=PATIENCE,
             same_site="lax",
-            https_only=(settings.public_url or "").startswith("https://"),
+            https_only=https,
         )
     app.add_middleware(BodyLimit)
     app.add_middleware(Timing, metrics=app.state.metrics)

@@ -151,7 +151,7 @@ class Sessions:
 
     def check_csrf(self, secret: str, given: str) -> None:
         """Raises: Forbidden: the form was not made for this visitor."""
-        if not hmac.compare_digest(self.csrf(secret), given):
+        if not hmac.compare_digest(self.csrf(secret).encode(), given.encode(errors="replace")):
             raise Forbidden(
                 "This form is too old, or was not made here.", hint="Go back, reload, and send it again."
             )

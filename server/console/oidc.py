@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from core.errors import Forbidden, NotFound, TooManyTries, Unauthenticated
 from server.attempts import counted, remember
-from server.console.sign_in import refused
+from server.console.sign_in import end_session, refused
 from server.console.visitors import SIGN_IN, AnyVisitor, SessionsDep, safe_next, set_cookie
 from server.deps import RuntimeDep
 from server.oidc import Provider
@@ -48,6 +48,7 @@ async def callback(
         return response
     address = safe_next(str(request.session.get(_NEXT, "")))
     request.session.clear()
+    await end_session(runtime, visitor)
     response = RedirectResponse(address, status_code=303)
     set_cookie(response, sessions.cookie(opened.secret), runtime.settings, request)
     remember(response, runtime, request, opened.name)

@@ -47,6 +47,7 @@ async def sign_in(
             opened = await _open(runtime, sessions, text(form, "token"), text(form, "code"))
     except (Unauthenticated, TooManyTries) as error:
         return refused(request, error, sessions.csrf(visitor.secret))
+    await end_session(runtime, visitor)
     response = RedirectResponse(safe_next(text(form, "next")), status_code=303)
     set_cookie(response, sessions.cookie(opened.secret), runtime.settings, request)
     remember(response, runtime, request, opened.name)
@@ -67,13 +68,14 @@ async def sign_out(
     """End the session, in the database too; with `everywhere`, all sessions of this person."""
     if visitor.reviewer is not None and text(form, "everywhere"):
         await sessions.end_all(runtime, visitor.reviewer.name)
-    await _end(runtime, visitor)
+    await end_session(runtime, visitor)
     response = RedirectResponse(SIGN_IN, status_code=303)
     set_cookie(response, "", runtime.settings, request)
     return response
 
 
-async def _end(runtime: RuntimeDep, visitor: Visitor) -> None:
+async def end_session(runtime: RuntimeDep, visitor: Visitor) -> None:
+    """End the session that the browser had, if any: nothing may be left of it that could be used later."""
     if visitor.token_id:
         await runtime.tokens.revoke(visitor.token_id)
 

@@ -195,7 +195,10 @@ async def test_on_a_phone_the_decision_stands_right_under_the_cause(box: Box, ch
 
 
 async def test_signing_out(desk: Desk) -> None:
-    await desk.page.get_by_role("button", name="Sign out").click()
+    await desk.open("/console/settings")
+    await desk.page.get_by_role("button", name="Sign out", exact=True).click()
+    await expect(desk.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await desk.page.go_back()  # a shared machine: nothing of it is left in the browser
     await expect(desk.page.get_by_role("heading", name="Sign in")).to_be_visible()
     await desk.open("/console")
     await expect(desk.page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
 import re
@@ -39,7 +40,7 @@ async def forms_from_another_site(target: Target) -> None:
     theirs, nobodys = csrf(await other.get("/console")), csrf(await target.client().get(SIGN_IN))
     for path in every_form(approval.id, approval.incident_id):
         fields = {"kind": "approve", "code": "x"}
-        for token in ("", "x", "0" * 64, theirs, nobodys):
+        for token in ("", "x", "0" * 64, "\u00e9" * 64, "\x00", theirs, nobodys):
             await target.refused(browser, "POST", path, 403, data={**fields, "csrf": token})
         whole = {**fields, "csrf": mine}
         for headers in (
@@ -154,19 +155,95 @@ async def open_redirect(target: Target) -> None:
         assert "evil" not in str(answer.headers)
 
 
-async def guessing_at_the_sign_in(target: Target) -> None:
-    browser = target.client()
-    form = {"csrf": csrf(await browser.get(SIGN_IN))}
-    for number in range(10):
-        await target.refused(browser, "POST", SIGN_IN, 401, data={**form, "token": f"pit_guess{number}"})
-    right = {**form, "token": await target.box.token("root@example.com", "admin")}
-    for headers in (
-        {},
-        {"x-forwarded-for": "9.9.9.9"},
-        {"forwarded": "for=9.9.9.9"},
-        {"x-real-ip": "9.9.9.9"},
-    ):
-        await target.refused(browser, "POST", SIGN_IN, 429, data=right, headers=headers)
+async def a_session_left_behind(target: Target) -> None:
+    """Whoever signs in anew, or out, leaves nothing that works; and signing out everywhere means everywhere."""
+    tokens = target.box.runtime.tokens
+    browser = await target.browser("approver", ANNA)
+    before = browser.cookies[COOKIE]
+    form = {"csrf": csrf(await browser.get(SIGN_IN)), "token": await target.box.token(BEN, "approver")}
+    assert (await browser.post(SIGN_IN, data=form)).status_code == 303
+    await target.refused(target.client(cookie=before), "GET", "/console", 303)
+    others = [await target.browser("approver", name) for name in (BEN, "Ben@Example.com ")]
+    stranger = await target.browser("viewer", ANNA)
+    kept = [one.cookies[COOKIE] for one in (browser, *others)]
+    form = {"csrf": csrf(await browser.get("/console/settings")), "everywhere": "yes"}
+    answer = await browser.post("/console/sign-out", data=form)
+    assert "max-age=0" in answer.headers["set-cookie"].lower()
+    for cookie in kept:
+        await target.refused(target.client(cookie=cookie), "GET", "/console", 303)
+    assert (await stranger.get("/console")).status_code == 200, "others stay signed in"
+    assert (
+        await target.client((await tokens.create(BEN, "viewer"))[0]).get("/api/v1/queue")
+    ).status_code == 200
+
+
+async def pages_kept_by_caches(target: Target) -> None:
+    """After signing out, a cache, a proxy or the back button must not have what was shown."""
+    approval, links = await target.asked_by_mail(ANNA)
+    browser, api = await target.browser("admin", ANNA), await target.as_("viewer", ANNA)
+    artifact = await target.box.runtime.store.put_artifact(approval.incident_id, "log", "text", key="k")
+    incident = f"/console/incidents/{approval.incident_id}"
+    pages = [
+        (browser, path)
+        for path in (
+            "/console", "/console?show=all", "/console/groups", "/console/fleet", "/console/settings", incident,
+            f"{incident}/live", f"{incident}/artifacts/{artifact}", SIGN_IN, "/console/nothing",
+        )
+    ]  # fmt: skip
+    pages += [
+        (api, f"/api/v1/{path}") for path in ("incidents", "approvals", f"incidents/{approval.incident_id}")
+    ]
+    for who, path in (*pages, (target.client(), links[ANNA]), (target.client(), "/console")):
+        answer = await target.refused(who, "GET", path, 200, 303, 404)
+        assert answer.headers["cache-control"] == "no-store", path
+        assert "last-modified" not in answer.headers and "etag" not in answer.headers, path
+
+
+async def cookies_by_the_way_one_came(target: Target) -> None:
+    """Over https no cookie goes out in clear, and none that a neighbouring host planted is taken."""
+    approval = await target.asked()
+    browser = await target.browser("approver", ANNA)
+    planted = browser.cookies[COOKIE]
+    for cookie in (await browser.get(SIGN_IN)).headers.get_list("set-cookie"):
+        assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Secure" not in cookie
+        assert "Path=/console" in cookie and "domain=" not in cookie.lower()
+    settings = target.box.runtime.settings
+    plain, settings.public_url = settings.public_url, "https://pitstop.example.com"
+    try:
+        safe = target.client()
+        form = {
+            "csrf": csrf(page := await safe.get(SIGN_IN)),
+            "token": await target.box.token(ANNA, "approver"),
+        }
+        assert page.headers["set-cookie"].startswith(f"__Host-{COOKIE}=")
+        safe.headers["cookie"] = page.headers["set-cookie"].partition(";")[0]
+        answer = await safe.post(SIGN_IN, data=form)
+        assert answer.status_code == 303
+        for cookie in answer.headers.get_list("set-cookie"):
+            assert "Secure" in cookie and "HttpOnly" in cookie and "SameSite=lax" in cookie
+            assert "domain=" not in cookie.lower()
+            assert "Path=/;" in cookie + ";" or not cookie.startswith("__Host-")
+        await target.refused(target.client(cookie=planted), "GET", "/console", 303)
+        await target.refused(
+            target.client(cookie=planted), "POST", form_decision(approval), 303, 403, data={"kind": "approve"}
+        )
+    finally:
+        settings.public_url = plain
+
+
+async def a_stream_after_its_token_was_revoked(target: Target) -> None:
+    approval = await target.asked()
+    secret, token = await target.box.runtime.tokens.create("dora@example.com", "viewer")
+    path = f"/api/v1/incidents/{approval.incident_id}/events/stream"
+    async with target.client(secret).stream("GET", path) as stream:
+        lines = stream.aiter_lines()
+        assert (await anext(lines)).startswith("id:")
+        await target.box.runtime.tokens.revoke(token.id)
+        await target.box.runtime.store.add_event(approval.incident_id, "secret_news", {}, key="news")
+        async with asyncio.timeout(30):
+            rest = [line async for line in lines]  # the stream ends
+    assert "secret_news" not in "".join(rest)
+    await target.refused(target.client(secret), "GET", path, 401)
 
 
 ATTACKS = {
@@ -176,5 +253,8 @@ ATTACKS = {
     "a session as a token, a token as a cookie": tokens_of_one_kind_used_as_another,
     "a session after its token was revoked": a_session_after_its_token_was_revoked,
     "open redirect after signing in": open_redirect,
-    "guessing tokens, and changing the address meanwhile": guessing_at_the_sign_in,
+    "a session left behind: signed in anew, signed out everywhere": a_session_left_behind,
+    "pages that a cache would keep": pages_kept_by_caches,
+    "cookies planted from http, or sent in clear": cookies_by_the_way_one_came,
+    "a stream after its token was revoked": a_stream_after_its_token_was_revoked,
 }

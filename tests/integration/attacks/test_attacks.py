@@ -15,6 +15,7 @@ from tests.fakes.slack import SECRET, TOKEN, running_slack
 from tests.integration.attacks import (
     on_decisions,
     on_group_links,
+    on_guessing,
     on_identity,
     on_input,
     on_links,
@@ -28,6 +29,7 @@ ATTACKS: dict[str, Attack] = {
     **on_group_links.ATTACKS,
     **on_decisions.ATTACKS,
     **on_sessions.ATTACKS,
+    **on_guessing.ATTACKS,
     **on_identity.ATTACKS,
     **on_input.ATTACKS,
 }

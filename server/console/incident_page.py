@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from core.actions import Proposal
-from core.incident import FINISHED, Approval, ApprovalStatus, Prediction, Reviewer, Similar
+from core.incident import FINISHED, Approval, ApprovalStatus, Prediction, Reviewer, Similar, Status
 from server.console import proposals, run_plot, stakes, task_graph
 from server.console.support import Support, support
 from server.console.surroundings import Excerpt
 from server.console.words import deed
 from server.rights import Rights, rights
 from server.story import ArtifactOut, EventOut, Incident
+from store.people import listed
 from wiring.position import NODES, Position
 
 #: Endings of keys that say nothing to a person.
@@ -41,6 +44,8 @@ class View:
     excerpts: list[Excerpt] = field(default_factory=list)
     supports: list[Support] = field(default_factory=list)
     position: Position | None = None
+    #: Who may be asked instead of the reader.
+    people: list[str] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.story, name)
@@ -70,6 +75,19 @@ class View:
     def decision_version(self) -> str:
         """Changes with the proposal or its status only."""
         return decision_version(self.story)
+
+    @property
+    def may_look_again(self) -> bool:
+        """Whether Pitstop may be asked to look again."""
+        return may_look_again(self.story)
+
+    @property
+    def unread(self) -> list[str]:
+        """The names of what was attached after the newest proposal was made, so is not in it."""
+        if self.approval is None:
+            return []
+        made = datetime.fromisoformat(self.approval.created_at)
+        return [a.name for a in self.story.attachments if a.created_at > made]
 
     @property
     def root_cause(self) -> str:
@@ -161,7 +179,7 @@ def version(story: Incident) -> str:
     """Changes with anything that the page shows, so that an unchanged page is not sent again."""
     newest = story.events[-1].id if story.events else 0
     text = f"{story.updated_at}/{newest}/{len(story.artifacts)}/{story.group}"
-    return f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.{decision_version(story)}"
+    return f"{_short(text)}.{decision_version(story)}"
 
 
 def decision_version(story: Incident) -> str:
@@ -170,6 +188,17 @@ def decision_version(story: Incident) -> str:
     text = f"{story.proposal}"
     if shown:
         text = f"{shown.id}/{shown.status}/{shown.payload_sha256}/{shown.approvers}/{shown.barred}"
+    return _short(text)
+
+
+def may_look_again(story: Incident) -> bool:
+    """Whether the incident waits for a person, so that Pitstop may be asked to look again."""
+    if story.status == Status.AWAITING_APPROVAL:
+        return bool(story.approvals) and story.approvals[-1].status is ApprovalStatus.PENDING
+    return story.status in (Status.NOTIFIED, Status.ESCALATED)
+
+
+def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -180,10 +209,12 @@ def build(
     triad_threshold: float,
     excerpts: list[Excerpt] | None = None,
     position: Position | None = None,
+    people: Iterable[str] = (),
 ) -> View:
     """The page of one incident."""
     view = View(story=story, reader=reader, triad_threshold=triad_threshold, position=position)
     view.excerpts = excerpts or []
+    view.people = sorted({name for name in people if not listed(reader.name, [name])})
     view.url = f"/console/incidents/{story.id}"
     view.job = story.job_name or f"job {story.job_id or '?'}"
     view.approval = story.approvals[-1] if story.approvals else None

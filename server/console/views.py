@@ -1,21 +1,25 @@
 """One incident's page, and the forms that decide on it or take care of it."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import urlencode
 
 import psycopg
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
-from core.errors import PitstopError
+from core.errors import InvalidInput, PitstopError
+from core.incident import Reviewer
 from server import story
 from server.attachments import keep_attachment
 from server.console import incident_page, texts
 from server.console.forms import read_decision
 from server.console.pages import frame, render
 from server.console.surroundings import PLACES
-from server.console.visitors import SIGN_IN, Form, Reader, SessionsDep, reviewer
+from server.console.visitors import SIGN_IN, Form, Reader, SessionsDep, reviewer, text
 from server.deps import MetricsDep, RuntimeDep, at_least
 from server.problems import Problem, ProblemError, from_exception
 from server.routes.approvals import record_decision
@@ -28,6 +32,42 @@ log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 router.include_router(texts.router)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A form that was sent from an incident's page, and who sent it."""
+
+    runtime: Runtime
+    visitor: Visitor
+    sessions: Sessions
+    form: FormData
+
+    @property
+    def reader(self) -> Reviewer:
+        """Who sent it."""
+        return reviewer(self.visitor)
+
+    def approver(self) -> Reviewer:
+        """Who sent it. Raises: Forbidden: they only look."""
+        return at_least("approver", self.reader)
+
+    async def answer(self, incident_id: str, work: Callable[[], Awaitable[None]]) -> Response:
+        """Do what the form asks for, and go back to the page; what went wrong is shown on it."""
+        try:
+            await work()
+        except (PitstopError, ProblemError) as error:
+            problem, _ = from_exception(error)
+            return await _incident_page(self.runtime, self.visitor, self.sessions, incident_id, problem)
+        return RedirectResponse(f"/console/incidents/{incident_id}", status_code=303)
+
+
+async def get_desk(runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, form: Form) -> Desk:
+    """What every form of the page comes with."""
+    return Desk(runtime, visitor, sessions, form)
+
+
+DeskDep = Annotated[Desk, Depends(get_desk)]
 
 
 @router.get("/incidents/{incident_id}")
@@ -45,67 +85,85 @@ async def incident_live(
     if incident_page.version(told) == seen:
         return Response(status_code=204)
     view = await _view(runtime, visitor, told)
-    changed = not seen.endswith(f".{view.decision_version}")
-    return render(
-        "_live.html", **frame(visitor, sessions, news=incident_id), view=view, decision_changed=changed
-    )
+    return render("_live.html", **frame(visitor, sessions, news=incident_id), view=view, seen=seen.split("."))
 
 
 @router.post("/approvals/{approval_id}/decision")
-async def decide(
-    approval_id: str,
-    runtime: RuntimeDep,
-    visitor: Reader,
-    sessions: SessionsDep,
-    metrics: MetricsDep,
-    form: Form,
-) -> Response:
+async def decide(approval_id: str, desk: DeskDep, metrics: MetricsDep) -> Response:
     """Take a decision from one of the four forms; what went wrong is shown where the form was."""
+    runtime, form = desk.runtime, desk.form
     approval = await runtime.store.approval(approval_id)
-    try:
+
+    async def work() -> None:
         decision = read_decision(approval.proposal, {k: v for k, v in form.items() if isinstance(v, str)})
-        await record_decision(runtime, approval_id, decision, reviewer(visitor))
-    except (PitstopError, ProblemError) as error:
-        problem, _ = from_exception(error)
-        return await _incident_page(runtime, visitor, sessions, approval.incident_id, problem)
-    metrics.decisions.labels(decision.kind.value, "console").inc()
-    return RedirectResponse(f"/console/incidents/{approval.incident_id}", status_code=303)
+        await record_decision(runtime, approval_id, decision, desk.reader)
+        metrics.decisions.labels(decision.kind.value, "console").inc()
+
+    return await desk.answer(approval.incident_id, work)
+
+
+@router.post("/approvals/{approval_id}/delegate")
+async def delegate(approval_id: str, desk: DeskDep) -> Response:
+    """Ask another approver too."""
+    runtime = desk.runtime
+    approval = await runtime.store.approval(approval_id)
+
+    async def work() -> None:
+        to, comment = text(desk.form, "to", 254), text(desk.form, "comment")
+        named = runtime.approvers
+        await runtime.store.delegate(approval_id, to, desk.approver(), comment=comment, named=named)
+
+    return await desk.answer(approval.incident_id, work)
+
+
+@router.post("/approvals/{approval_id}/extend")
+async def extend(approval_id: str, desk: DeskDep) -> Response:
+    """Take more time, once."""
+    approval = await desk.runtime.store.approval(approval_id)
+
+    async def work() -> None:
+        given = text(desk.form, "seconds", 10)
+        if given and not given.isdecimal():
+            raise InvalidInput("The form does not say how much more time.")
+        seconds = float(given) if given else None
+        comment = text(desk.form, "comment")
+        await desk.runtime.store.extend(approval_id, desk.approver(), seconds=seconds, comment=comment)
+
+    return await desk.answer(approval.incident_id, work)
 
 
 @router.post("/incidents/{incident_id}/attachments")
-async def attach(
-    incident_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, form: Form
-) -> Response:
-    """Attach a log or a screenshot."""
-    file = form.get("file")
-    try:
-        caller = at_least("approver", reviewer(visitor))
+async def attach(incident_id: str, desk: DeskDep) -> Response:
+    """Attach a log or a screenshot, and where asked to have Pitstop look again."""
+    file = desk.form.get("file")
+
+    async def work() -> None:
+        caller = desk.approver()
         if not isinstance(file, UploadFile):
             raise ProblemError(422, "Invalid input", "The form holds no file.")
-        await keep_attachment(runtime, incident_id, file.filename or "", await file.read(), caller)
-    except (PitstopError, ProblemError) as error:
-        problem, _ = from_exception(error)
-        return await _incident_page(runtime, visitor, sessions, incident_id, problem)
-    return RedirectResponse(f"/console/incidents/{incident_id}", status_code=303)
+        await keep_attachment(desk.runtime, incident_id, file.filename or "", await file.read(), caller)
+        if text(desk.form, "then") == "investigate-again":
+            await desk.runtime.store.look_again(incident_id, by=caller.name)
+
+    return await desk.answer(incident_id, work)
 
 
 @router.post("/incidents/{incident_id}/{verb}")
-async def care(
-    incident_id: str, verb: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, form: Form
-) -> Response:
-    """Mute (or not any more), take over, close, try again."""
-    try:
-        caller = at_least("approver", reviewer(visitor))
-        await _care(runtime, incident_id, verb, caller.name)
-    except (PitstopError, ProblemError) as error:
-        problem, _ = from_exception(error)
-        return await _incident_page(runtime, visitor, sessions, incident_id, problem)
-    return RedirectResponse(f"/console/incidents/{incident_id}", status_code=303)
+async def care(incident_id: str, verb: str, desk: DeskDep) -> Response:
+    """Look again, mute (or not any more), take over, close, try again."""
+
+    async def work() -> None:
+        by = desk.approver().name
+        await _care(desk.runtime, incident_id, verb, by, hint=text(desk.form, "hint", 2000))
+
+    return await desk.answer(incident_id, work)
 
 
-async def _care(runtime: Runtime, incident_id: str, verb: str, by: str) -> None:
+async def _care(runtime: Runtime, incident_id: str, verb: str, by: str, *, hint: str) -> None:
     store = runtime.store
     match verb:
+        case "investigate-again":
+            await store.look_again(incident_id, by=by, hint=hint)
         case "mute":
             await store.mute(incident_id, by=by)
         case "unmute":
@@ -128,6 +186,7 @@ async def _view(runtime: Runtime, visitor: Visitor, told: story.Incident) -> inc
         triad_threshold=rules.triad_threshold,
         excerpts=await PLACES.of(Texts(runtime.db), told.evidence, [*told.attachments, *told.artifacts]),
         position=await _position(runtime, told.thread_id),
+        people=runtime.approvers,
     )
 
 

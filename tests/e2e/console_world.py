@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.actions import Action
 from core.groups import Cause, Grouping
 from store.pulse import Pulse
 from tests.incident_stories import EVIDENCE, a_proposal, a_run, ask, tell
@@ -34,6 +35,18 @@ KINDS = (
 )
 JOBS = ("billing_export", "nightly_orders", "customer_journeys", "partner_price_feed", "clickstream_hourly")
 
+SEEN_BEFORE = [
+    {
+        "id": "inc_past7", "kind": "incident", "title": "clickstream_hourly: executor oom", "score": 0.74,
+        "text": "An executor was killed. It was run again with twice the memory, and held.",
+        "outcome": "resolved", "action": "RETRY_WITH_NEW_PARAMS", "times": 7,
+    },
+    {
+        "id": "inc_past12", "kind": "incident", "title": "nightly_orders: executor oom", "score": 0.6, "text": "",
+        "outcome": "rejected", "action": "RETRY", "times": 1,
+    },
+]  # fmt: skip
+
 
 async def furnish(box: Box) -> str:
     """Fill the store; the id of the incident whose page has everything."""
@@ -60,6 +73,22 @@ async def furnish(box: Box) -> str:
     await Pulse(box.runtime.db, box.runtime.clock).beat()
     _history(box)
     return story
+
+
+async def escalated(box: Box) -> str:
+    """An incident that Pitstop could not help with and left to people."""
+    store = box.runtime.store
+    incident_id = await tell(store, a_run(4800, "partner_price_feed"), similar=SEEN_BEFORE)
+    tell_them = a_proposal(
+        action=Action.ESCALATE,
+        params={"recipients": ["oncall@example.com"], "reason": "Not known."},
+        reason="The cause is not known well enough to propose anything.",
+        confidence=0.3,
+        risks=[],
+    )
+    await ask(store, incident_id, tell_them, decided_by_rule="policy: telling people needs no approval")
+    await store.finish(incident_id, "escalated")
+    return incident_id
 
 
 def _outage() -> Grouping:

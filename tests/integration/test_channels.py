@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import apprise
 import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -21,6 +22,7 @@ from tests.integration.test_email import FACTS
 from tests.server_box import served
 from tools.notify import Ask, Channels, azure_mail, compose
 from tools.notify.azure_mail import AzureMailChannel
+from tools.notify.pager import fitting
 from tools.notify.teams import card
 
 LINK = "https://pitstop.example.com/console/incidents/inc_7"
@@ -177,6 +179,49 @@ async def test_anything_else_through_apprise(receiver: Receiver) -> None:
     ((path, _, body),) = receiver.posted
     assert path.strip("/") == "hook" and body["title"] == ASKED.subject
     assert LINK in body["message"] and "An executor ran out of memory." in body["message"]
+
+
+LONG = compose(
+    "approval",
+    {
+        **FACTS,
+        "diagnosis": {
+            **FACTS["diagnosis"],
+            "root_cause": "why " * 250,
+            "evidence": [{"source": "s", "text": "line\n" * 400}] * 3,
+        },
+    },
+    link=LINK,
+)
+
+
+@pytest.mark.parametrize(
+    ("address", "limit"),
+    [
+        ("discord://1234567890/abcdefghijklmnop", 2000),
+        ("pagerduty://INTEGRATION@APIKEY", 1024),
+        (f"pover://{'u' * 30}@{'t' * 30}", 1024),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544/", 4096),
+        (f"twilio://AC{'a' * 32}:{'b' * 32}@15551234567/15557654321", 160),
+    ],
+)
+def test_a_service_with_little_room_gets_link_and_proposal_first(address: str, limit: int) -> None:
+    service = apprise.Apprise.instantiate(address)
+    assert isinstance(service, apprise.NotifyBase)
+    title, body = fitting(LONG, [service])
+    (sent,) = service._apply_overflow(body, title=title)  # as apprise hands it to the service
+    assert len(sent["body"]) <= limit and len(LONG.text) > limit
+    assert LINK in sent["body"]
+    if limit > 500:
+        for shown in ("Proposed: Run again with changed settings", "a.b: 4g -> 8g", "If it is wrong: "):
+            assert shown in sent["body"], shown
+
+
+async def test_a_long_message_is_cut_on_the_wire_after_the_link(receiver: Receiver) -> None:
+    url = receiver.address.replace("http://", "json://") + "/hook"
+    await Channels(settings(apprise_urls={"x": url})).send("apprise:x", LONG)
+    ((_, _, body),) = receiver.posted
+    assert len(body["message"]) <= 4000 < len(LONG.text) and body["message"].startswith(LINK)
 
 
 async def test_what_apprise_can_not_deliver(receiver: Receiver) -> None:

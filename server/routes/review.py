@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 
 from core.errors import Forbidden, PitstopError
 from core.incident import Approval, ApprovalStatus
+from core.stakes import stakes
 from server import letters, review_links
 from server.console import proposals
 from server.console.forms import read_decision
@@ -141,6 +142,7 @@ async def _page(runtime: Runtime, holder: Holder, problem: Problem | None = None
         rights=rights(holder.approval.approvers, holder.approval.barred, holder.reviewer),
         changes=proposals.changes(proposal, facts.get("run") or {}),
         patch=proposals.patch(proposal),
+        stakes=stakes(proposal, facts.get("run") or {}),
         fields=proposals.fields(proposal),
         form=review_links.form_token(runtime, holder.link_id, holder.approval.payload_sha256),
     )

@@ -59,6 +59,8 @@ async def test_a_person_decides_by_mail(mailing: Box, mailbox: Mailbox) -> None:
     page = await mailing.client().get(path)
     for shown in ("nightly_orders", "Container killed by YARN", "8g", "16g", "executor_oom", "Approve"):
         assert shown in page.text
+    for shown in ("<dt>Costs</dt>", "runs again", "<dt>If it is wrong</dt>", "settings are put back"):
+        assert shown in page.text, shown
     assert "<script" not in page.text
     done = await post(mailing, path, page, kind="approve", comment="go", useful="yes")
     assert done.status_code == 200 and "approved" in done.text

@@ -180,7 +180,7 @@ async def a_session_left_behind(target: Target) -> None:
 async def pages_kept_by_caches(target: Target) -> None:
     """After signing out, a cache, a proxy or the back button must not have what was shown."""
     approval, links = await target.asked_by_mail(ANNA)
-    browser, api = await target.browser("admin", ANNA), await target.as_("viewer", ANNA)
+    browser, api = await target.browser("admin", "root@example.com"), await target.as_("viewer", ANNA)
     artifact = await target.box.runtime.store.put_artifact(approval.incident_id, "log", "text", key="k")
     incident = f"/console/incidents/{approval.incident_id}"
     pages = [

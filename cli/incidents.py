@@ -11,6 +11,7 @@ import typer
 from cli.client import Client, show
 from cli.plain import cell, to_json
 from core.errors import InvalidInput
+from core.words import deed
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 Id = Annotated[str, typer.Argument(help="An incident's id.")]
@@ -105,7 +106,8 @@ def _story(story: dict[str, Any]) -> None:
                 f"  [dim]{cell(piece['source'])}:{piece['line_start']}[/] {cell(piece['text'][:400])}"
             )
     if proposal:
-        console.print(f"Proposal: [bold]{proposal['action']}[/] {cell(json.dumps(proposal['params']))}")
+        said = cell(f"{deed(proposal['action'])} ({proposal['action']})")
+        console.print(f"Proposal: [bold]{said}[/] {cell(json.dumps(proposal['params']))}")
         console.print(
             f"  {cell(proposal.get('reason', ''))} (confidence {proposal.get('confidence', 0):.2f})"
         )

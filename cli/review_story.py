@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cli.plain import line, plain
 from core.actions import Proposal
+from core.stakes import COSTS, stakes
 from server.console import proposals
 from server.console.words import ago, deed, left, percent, words
 
@@ -54,7 +55,7 @@ def story_of(incident: Json, group: Json | None = None) -> Text:
     _head(story, incident, diagnosis)
     if group:
         _group(story, group)
-    _proposal(story, incident)
+    _proposal(story, incident, several=bool(group))
     _evidence(story, diagnosis)
     _support(story, incident, diagnosis)
     _similar(story, incident.get("similar") or [])
@@ -136,7 +137,7 @@ def _group(story: Story, group: Json) -> None:
         )
 
 
-def _proposal(story: Story, incident: Json) -> None:
+def _proposal(story: Story, incident: Json, *, several: bool) -> None:
     approval = pending(incident)
     proposal = approval["proposal"] if approval else incident.get("proposal")
     if not proposal:
@@ -146,6 +147,10 @@ def _proposal(story: Story, incident: Json) -> None:
     story.text.append_text(difference(proposal, incident))
     story.text.append("\n")
     story.say(proposal.get("reason") or "")
+    for heading, sentence in stakes(Proposal.model_validate(proposal), incident.get("run") or {}):
+        # What one run costs says nothing of what all of them cost.
+        if not (several and heading == COSTS):
+            story.say(f"{heading}: {line(sentence)}")
     for risk in proposal.get("risks") or []:
         story.say(f"Mind: {line(risk)}")
     if approval and approval.get("expires_at"):

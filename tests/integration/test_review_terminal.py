@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from textual.pilot import Pilot
-from textual.widgets import Input, TextArea
+from textual.widgets import Input, Static, TextArea
 
 from cli.client import Client
 from cli.review_app import ReviewApp
@@ -88,6 +88,8 @@ async def test_the_whole_story_stands_on_a_small_terminal(box: Box) -> None:
             "aggregate/stderr, lines 1843-1845",
             "Faithfulness: 93%",
             "Chance that it holds: 83% (61% to 95%), 9 of 10 earlier tries",
+            "Costs: 1 task runs again, which failed after 7 min 40 s",
+            "If it is wrong: The tasks fail again with the new settings",
             "Mind: The cluster costs about twice as much",
             "Out of memory in an executor (runbook, 81%)",
         ):
@@ -213,6 +215,8 @@ async def test_a_group_stands_once_with_its_count_and_is_decided_as_one(box: Box
     async with opened(box) as pilot:
         seen = await shows(pilot, "4x job 0", "ONE CAUSE, 4 WAITING", "acmelake.dfs.core.windows.net")
         assert "1x" not in seen and "2 waiting" in seen
+        whole = str(pilot.app.query_one("#story", Static).content)
+        assert "If it is wrong:" in whole and "Costs:" not in whole  # what one costs says nothing of all
         await pilot.press("space")
         await shows(pilot, "job 1, run 5001: pending", "job 3, run 5003: pending")
         await pilot.press("e")

@@ -1,5 +1,6 @@
 """Propose one action, and write it down as an approval row."""
 
+from datetime import datetime
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -48,7 +49,9 @@ async def decide(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     if rules.mode is Mode.OBSERVE:
         return {"proposal": proposal.model_dump(mode="json"), "outcome": "observed", "route": "learn"}
     by_hand = row.second_look is not None or bool(await ctx.store.attachments(incident_id))
-    new = approval_for(state, proposal, rules, diagnosis, cause_of(diagnosis, run), by_hand=by_hand)
+    new = approval_for(
+        state, proposal, rules, diagnosis, cause_of(diagnosis, run), by_hand=by_hand, now=ctx.clock.now()
+    )
     approval = await ctx.store.propose(new)
     critical = rules.critical and proposal.action is not Action.ESCALATE
     if critical and await ctx.store.speaks(approval.id):
@@ -74,6 +77,7 @@ def approval_for(
     diagnosis: Diagnosis,
     cause: Cause | None = None,
     *,
+    now: datetime,
     by_hand: bool = False,
 ) -> NewApproval:
     """The approval row to be: who may decide it, until when, and whether a rule decides it at once.
@@ -101,7 +105,7 @@ def approval_for(
         approvers=rules.approvers,
         barred=_started_by(state) if rules.separate_duties else [],
         separate_duties=rules.separate_duties,
-        ttl_seconds=rules.approval_ttl_seconds,
+        ttl_seconds=rules.seconds_to_decide(now),
         decided_by_rule=rule,
         notify=[] if rule else (rules.notify or rules.approvers or rules.owners),
         grouping=_grouping(proposal, rules, cause, alone=doubt),

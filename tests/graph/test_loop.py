@@ -7,8 +7,8 @@ import pytest
 from core.actions import Action, Proposal
 from core.approvals import Sent
 from core.errors import KnowledgeUnavailable, WorkspaceUnavailable
-from core.incident import DecisionKind, Triad
-from core.policy import AutoRule, Mode, Policy, Rules
+from core.incident import ApprovalStatus, DecisionKind, Triad
+from core.policy import AutoRule, Mode, Policy, QuietHours, Rules
 from tests.fakes.parts import failed_run, running
 from tests.graph.threads import ANNA, Thread
 
@@ -140,6 +140,18 @@ async def test_expired_is_escalated_and_never_acted_on():
     thread.world.clock.forward(10 * 3600)
     await thread.wake()
     assert thread.world.actions.sent == [] and thread.incident.outcome == "escalated"
+
+
+async def test_its_time_does_not_run_while_nobody_may_be_told():
+    thread = Thread()
+    quiet = QuietHours(start="22:00", end="07:00")  # it is 03:00
+    thread.world.policy = Policy(defaults=Rules(quiet_hours=quiet, approval_ttl_seconds=4 * 3600))
+    thread.__post_init__()
+    await thread.start()
+    assert thread.approval.expires_at == "2026-01-01T11:00:00+00:00"
+    thread.world.clock.forward(7.5 * 3600)
+    await thread.wake()
+    assert thread.approval.status is ApprovalStatus.PENDING and await thread.waits_at() == ("review",)
 
 
 async def test_low_support_searches_again_at_most_twice_and_then_only_tells_people():

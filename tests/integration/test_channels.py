@@ -123,6 +123,8 @@ async def test_a_card_for_teams(receiver: Receiver) -> None:
     text = json.dumps(content, ensure_ascii=False)
     for shown in ("daily_sales", "OutOfMemoryError", "4g → 8g", "An executor ran out of memory.", "91%"):
         assert shown in text, shown
+    for shown in ("Run again with changed settings", "Costs:", "1 task runs again", "If it is wrong:"):
+        assert shown in text, shown
     assert len(json.dumps(body)) < 28_000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from core.incident import ApprovalStatus
@@ -154,7 +155,7 @@ def test_the_policy_switches_it_on_and_only_hands_count() -> None:
 
     def new(rules: Rules, **run: str) -> Any:
         seen: Any = {**state, "run": {**state["run"], **run}}
-        return approval_for(seen, a_proposal(), rules, diagnosis)
+        return approval_for(seen, a_proposal(), rules, diagnosis, now=datetime.now(UTC))
 
     on = Rules(separate_duties=True)
     assert (new(on).barred, new(on).separate_duties) == ([ANNA], True)

@@ -95,11 +95,11 @@ def _facts(shown: Any) -> list[tuple[str, str]]:
     facts = []
     proposal = shown["proposal"]
     if proposal:
-        facts.append(("Proposed", proposal["action"]))
+        facts.append(("Proposed", proposal["deed"]))
         facts += [
             (what, new if old is None else f"{old} → {new}") for what, old, new in proposal["diff"][:10]
         ]
-        facts += [("Mind", risk) for risk in proposal["risks"]]
+        facts += [*proposal["stakes"], *(("Mind", risk) for risk in proposal["risks"])]
     return [*facts, *shown["scores"]]
 
 

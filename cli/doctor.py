@@ -52,6 +52,7 @@ async def _examine(settings: Settings) -> list[Finding]:
         ("model", _model),
         ("e-mail", _mail),
         ("chats", _chats),
+        ("links", examine_links),
         ("webhooks", _webhooks),
     )
     for part, check in checks:
@@ -153,12 +154,30 @@ async def _chats(settings: Settings) -> Finding:
     return Finding("chats", "ok", ", ".join(set_up))
 
 
+async def examine_links(settings: Settings) -> Finding:
+    """Whether messages can lead people here."""
+    from core.settings import NO_ADDRESS
+
+    tells = settings.smtp_host or settings.acs_endpoint or settings.slack_bot_token
+    tells = tells or settings.teams_webhooks or settings.apprise_urls
+    set_it = "set it to the address that people reach the console at"
+    if settings.address is None:
+        return Finding("links", "bad" if tells else "off", f"{NO_ADDRESS}; {set_it}")
+    if settings.public_url or not tells:
+        return Finding("links", "ok", f"messages lead to {settings.address}")
+    return Finding(
+        "links",
+        "ok",
+        f"messages lead to {settings.address}, on this machine only: PITSTOP_PUBLIC_URL, {set_it}",
+    )
+
+
 async def _webhooks(settings: Settings) -> Finding:
     if settings.webhook_password is None:
         return Finding(
             "webhooks", "off", "PITSTOP_WEBHOOK_PASSWORD is not set: failures are found by polling only"
         )
-    where = settings.public_url or f"http://{settings.host}:{settings.port}"
+    where = settings.address or "the address of this service"
     return Finding("webhooks", "ok", f"{where}/webhooks/databricks as {settings.webhook_user}")
 
 

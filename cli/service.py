@@ -16,7 +16,7 @@ def serve(
     """Run the API, the webhooks and the console, with a worker in the same process."""
     import uvicorn
 
-    from core.settings import load_settings
+    from core.settings import NO_ADDRESS, load_settings
     from server.app import create_app
     from server.logs import configure_logs
 
@@ -24,6 +24,8 @@ def serve(
     settings = load_settings(**{k: v for k, v in given.items() if v is not None})
     configure_logs(settings.log_level)
     typer.echo(f"Pitstop listens on http://{settings.host}:{settings.port}", err=True)
+    if settings.address is None:
+        typer.echo(f"{NO_ADDRESS}: messages carry no links until it is.", err=True)
     uvicorn.run(
         create_app(settings),
         host=settings.host,

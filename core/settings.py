@@ -24,6 +24,10 @@ def default_data_dir() -> Path:
     return Path("/var/lib/pitstop") if os.geteuid() == 0 else Path(platformdirs.user_data_dir("pitstop"))
 
 
+#: Addresses to listen on that are none to go to.
+EVERY_NETWORK = frozenset({"0.0.0.0", "::", ""})  # noqa: S104
+
+
 class Settings(BaseSettings):
     """Read from the environment and from `.env` in the working directory; the environment wins."""
 
@@ -215,6 +219,22 @@ class Settings(BaseSettings):
         if self.embedding_api == "azure" and not self.embedding_base_url:
             raise ValueError("PITSTOP_EMBEDDING_BASE_URL must be set when PITSTOP_EMBEDDING_API is azure")
         return self
+
+    @property
+    def address(self) -> str | None:
+        """Where people reach the console, without a slash at the end; None where nobody said.
+
+        An address to listen on is one to go to only where it names this machine and not all its networks.
+        """
+        if self.public_url or self.host in EVERY_NETWORK:
+            return self.public_url
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+
+#: What a person is told who should set it.
+NO_ADDRESS = (
+    "PITSTOP_PUBLIC_URL is not set, and the address that Pitstop listens on is none that people can open"
+)
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.doctor import examine_links
 from core.errors import ConfigurationError
 from core.settings import Settings, load_settings
 
@@ -84,3 +85,27 @@ def test_only_the_settings_read_the_environment():
                 continue
             for node in ast.walk(ast.parse(path.read_text())):
                 assert not (isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")), path
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"host": "::1", "port": 81}, "http://[::1]:81"),
+        ({"host": "0.0.0.0"}, None),
+        ({"host": "::"}, None),
+        ({"host": "0.0.0.0", "public_url": "https://p.example.com/"}, "https://p.example.com"),
+    ],
+)
+def test_an_address_to_listen_on_everywhere_is_none_to_go_to(given, address):
+    assert load_settings(**given).address == address
+
+
+async def test_the_doctor_says_that_messages_carry_no_links():
+    everywhere = {"host": "0.0.0.0", "smtp_host": "mail.example.com"}
+    found = await examine_links(load_settings(**everywhere))
+    assert found.state == "bad" and "PITSTOP_PUBLIC_URL is not set" in found.detail
+    assert (await examine_links(load_settings(smtp_host="x"))).detail.count("this machine only")
+    public = load_settings(**everywhere, public_url="https://p.example.com")
+    assert (await examine_links(public)).state == "ok"
+    assert (await examine_links(load_settings(host="0.0.0.0"))).state == "off"

@@ -71,16 +71,17 @@ CONTRASTS = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [720, 360])
 async def test_the_mail_is_readable(
-    mailing: Box, mailbox: Mailbox, chromium: Browser, scheme: Literal["light", "dark"]
+    mailing: Box, mailbox: Mailbox, chromium: Browser, scheme: Literal["light", "dark"], width: int
 ) -> None:
     _, html, _ = await mail_of(mailing, mailbox)
-    async with looking(chromium, scheme, 720, 980) as page:
+    async with looking(chromium, scheme, width, 980) as page:
         await page.set_content(html)
         weak = [pair for pair in await page.evaluate(CONTRASTS) if pair[0] < 4.5]
         assert weak == []
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 720
-        await picture(page, f"review-email-{scheme}")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        await picture(page, f"review-email-{'phone-' if width < 500 else ''}{scheme}")
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 390)])

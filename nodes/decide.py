@@ -63,7 +63,8 @@ async def decide(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     return {
         "proposal": proposal.model_dump(mode="json"),
         "approval_id": approval.id,
-        "messages": messages(state, proposal),
+        "shown_sha256": approval.payload_sha256,
+        "messages": messages(state, approval.proposal),
         "review_error": "",
         "warning": "",
         "route": "review",

@@ -53,13 +53,14 @@ def request(approval: Approval, facts: dict[str, Any], error: str = "") -> dict[
 
 
 def parse(answer: Any, approval: Approval) -> Decision:
-    """Read an answer in either shape.
+    """Read an answer in either shape; it is about `approval` as it is here, unless it names another hash itself.
 
     Raises:
         InvalidInput: It is in neither, names another action, or its parameters don't fit.
         Conflict: It approves what is not proposed any more.
     """
-    item, sha = _single(answer)
+    item, named = _single(answer)
+    sha = named or approval.payload_sha256
     kind = _OLD_NAMES.get(str(item.get("type", "")), str(item.get("type", "")))
     if kind not in ALLOWED:
         raise InvalidInput(f"An answer's type must be one of {', '.join(ALLOWED)}, not {kind!r}.")
@@ -86,7 +87,7 @@ def _single(answer: Any) -> tuple[dict[str, Any], str | None]:
     return answer[0], sha if isinstance(sha, str) else None
 
 
-def _edit(item: dict[str, Any], approval: Approval, sha: str | None) -> Decision:
+def _edit(item: dict[str, Any], approval: Approval, sha: str) -> Decision:
     edited = item.get("edited_action") or item.get("args")
     if not isinstance(edited, dict):
         raise InvalidInput("An edit needs edited_action with name and args.")

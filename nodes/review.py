@@ -13,9 +13,10 @@ from core.incident import AUTHORISES, Approval, ApprovalStatus, Reviewer
 from nodes import hitl
 from nodes.context import Context
 from nodes.state import State
-from nodes.telling import facts, refused
+from nodes.telling import facts, messages, refused
 
 _REFUSALS = (InvalidInput, Forbidden, Conflict, Gone)
+_CHANGED = "Nothing was decided: the proposal changed after it was shown here. Look at what is asked now."
 
 
 async def review(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -23,7 +24,8 @@ async def review(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
 
     Whatever resumes this is a wake-up: the row says what was decided. An answer that LangGraph's own API
     brought becomes a decision through the same service, with the identity its authentication gave; any other
-    answer changes nothing, and the thread stays interrupted with the reason shown.
+    answer changes nothing, and the thread stays interrupted with the reason shown. Most of these answers name no
+    hash: they are about what the thread shows, so a thread that shows an older proposal takes none.
     """
     ctx = runtime.context
     try:
@@ -36,8 +38,22 @@ async def review(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         return await _follow(state, ctx, approval)
     if _over(approval, ctx.clock.now()):
         return await _follow(state, ctx, await ctx.store.expire(approval.id, ctx.clock.now()))
+    if state.get("shown_sha256") != approval.payload_sha256:
+        return _show_anew(state, approval, answered=_identity(runtime) is not None)
     answer = interrupt(hitl.request(approval, facts(state), state.get("review_error", "")))
     return await _answered(state, ctx, approval, answer, _identity(runtime))
+
+
+def _show_anew(state: State, approval: Approval, *, answered: bool) -> dict[str, Any]:
+    """Drop the answer, if there was one, and have the thread interrupt with the row as it is now."""
+    told = messages(state, approval.proposal)
+    return {
+        "route": "review",
+        "proposal": approval.proposal.model_dump(mode="json"),
+        "shown_sha256": approval.payload_sha256,
+        "messages": refused({**state, "messages": told}, _CHANGED) if answered else told,
+        "review_error": _CHANGED if answered else "",
+    }
 
 
 async def _answered(

@@ -83,6 +83,8 @@ class State(TypedDict, total=False):
     hint: str
     #: What the reviewer must know beside the proposal: the same was tried elsewhere and did not help.
     warning: str
+    #: The hash of the proposal that the pending review shows: an answer is about that one and no other.
+    shown_sha256: str
     #: Why the last answer to the review was not accepted.
     review_error: str
     #: ISO time before which `act` waits.

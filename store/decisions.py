@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core import edits
 from core.actions import Action, Params, Proposal, check_params, payload_sha256
 from core.errors import Conflict, Forbidden, Gone, InvalidInput
 from core.incident import Approval, ApprovalStatus, Decision, DecisionKind, Reviewer, Status
@@ -107,7 +108,7 @@ async def decide(
     duties.check_may_approve(row, decision, reviewer)
     before = row.proposal
     if decision.kind is DecisionKind.EDIT:
-        _edit(incident, row, decision, check_edit)
+        _edit(incident, row, answer, check_edit)
         if row.separate_duties:
             await duties.ask_another(session, row, before, reviewer, decision.comment, answer.at)
             return True
@@ -175,30 +176,31 @@ def too_late(row: ApprovalModel) -> Conflict | Gone:
     )
 
 
-def _edit(incident: IncidentModel, row: ApprovalModel, decision: Decision, check_edit: CheckEdit) -> None:
-    """Put the edited parameters and their hash into the row."""
-    proposal, sha = _edited(row, decision)
+def _edit(incident: IncidentModel, row: ApprovalModel, answer: Answer, check_edit: CheckEdit) -> None:
+    """Put the edited parameters, what they changed, and their hash into the row."""
+    params, sha = _edited(row, answer.decision)
     about = Subject(
         job_name=incident.job_name,
         tags=incident.tags,
         failure_class=incident.failure_class,
         facts=incident.facts,
     )
-    check_edit(view(row, claimed=False), proposal.action, proposal.checked(), about)
+    check_edit(view(row, claimed=False), Action(row.action), params, about)
+    proposal = edits.edited(Proposal.model_validate(row.original), params, answer.reviewer.name)
     row.proposal, row.payload_sha256 = proposal.model_dump(mode="json"), sha
 
 
-def _edited(row: ApprovalModel, decision: Decision) -> tuple[Proposal, str]:
-    """The edited proposal and its hash. The action is the row's: another would pass as what was asked for.
+def _edited(row: ApprovalModel, decision: Decision) -> tuple[Params, str]:
+    """The edited parameters and their hash. The action is the row's: another would pass as what was asked for.
 
     Raises:
         Conflict: The edit names another action.
         InvalidInput: The parameters don't fit the action.
     """
-    proposal = Proposal.model_validate(row.proposal)
-    if decision.action is not None and decision.action != proposal.action:
+    action = Action(row.action)
+    if decision.action is not None and decision.action != action:
         raise Conflict(
-            f"An edit may not turn {proposal.action.value} into {decision.action}.",
+            f"An edit may not turn {action.value} into {decision.action}.",
             hint="Reject it, or respond with a hint.",
         )
     try:
@@ -207,9 +209,8 @@ def _edited(row: ApprovalModel, decision: Decision) -> tuple[Proposal, str]:
         raise InvalidInput("The parameters hold a number that is not finite.") from error
     if "\\u0000" in json.dumps(decision.params):
         raise InvalidInput("The parameters hold a NUL character.")
-    params = check_params(proposal.action, decision.params)
-    edited = proposal.model_copy(update={"params": params.model_dump(mode="json"), "origin": "person"})
-    return edited, payload_sha256(row.incident_id, row.attempt, proposal.action, params)
+    params = check_params(action, decision.params)
+    return params, payload_sha256(row.incident_id, row.attempt, action, params)
 
 
 def _move(incident: IncidentModel, decision: Decision, reviewer: Reviewer, at: datetime) -> None:

@@ -31,6 +31,8 @@ from wiring.holding import holding
 log = structlog.get_logger(__name__)
 
 RECURSION_LIMIT = 200
+#: What of an approval's row may change while it waits, as the thread's interrupt shows it.
+_SHOWN = ("payload_sha256", "expires_at")
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 
 
@@ -135,10 +137,10 @@ class Advancer:
         except WorkspaceRefused as error:
             await _refused(ctx, incident_id, error)
             return
-        asked = snapshot.values.get("approval_id")
+        before = snapshot.values
         if moved:
             snapshot = await graph.aget_state(config)
-        await self._plan(config, snapshot, store, asked, incident_id)
+        await self._plan(config, snapshot, store, before, incident_id)
 
     async def _step(
         self,
@@ -184,6 +186,8 @@ class Advancer:
             return not await store.holds_back(approval.id)
         if approval.expires_at and datetime.fromisoformat(approval.expires_at) <= ctx.clock.now():
             return True
+        if any(waits_for.get(key) != getattr(approval, key) for key in _SHOWN):
+            return True  # edited, or extended: the thread is to show it as it is
         row = await ctx.store.incident(incident_id)
         if row.muted or row.taken_over_by or await _repaired_meanwhile(ctx, incident_id):
             await store.supersede(approval.id)
@@ -191,11 +195,14 @@ class Advancer:
         return False
 
     async def _plan(
-        self, config: Any, snapshot: StateSnapshot, store: Store, asked: str | None, incident_id: str
+        self, config: Any, snapshot: StateSnapshot, store: Store, before: dict[str, Any], incident_id: str
     ) -> None:
         """Note when the watcher should look again, and which trace a new proposal came from."""
-        if "run_id" in config and snapshot.values.get("approval_id") != asked:
-            await store.update_incident(incident_id, trace_run_id=str(config["run_id"]))
+        if snapshot.values.get("approval_id") != before.get("approval_id"):
+            if "run_id" in config:
+                await store.update_incident(incident_id, trace_run_id=str(config["run_id"]))
+        elif snapshot.values.get("shown_sha256") != before.get("shown_sha256"):
+            await store.update_incident(incident_id)  # lists of threads go by its time
         row = await store.incident(incident_id)
         if row.status in FINISHED:
             return

@@ -10,10 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import SyncLangGraphClient
 
-from tests.e2e.processes import ROOT, Service, make_token, service, until
+from tests.e2e.processes import POLICY, ROOT, Service, make_token, service, until
 
 CLI = Path(sys.executable).parent / "langgraph"
 NODES = "fetch fetch_task retrieve analyze evaluate predict decide review act verify learn"
@@ -29,10 +30,15 @@ def studio_database(postgres_url) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def pitstop(studio_database) -> Iterator[Service]:
+def pitstop(studio_database, tmp_path_factory) -> Iterator[Service]:
     """Pitstop on LangGraph's development server, its worker in the same process."""
+    policy = yaml.safe_load(POLICY.read_text())
+    separated = {"match": {"failure_class": "executor_oom"}, "rules": {"separate_duties": True}}
+    policy["jobs"].append(separated)
+    path = tmp_path_factory.mktemp("policy") / "policy.yaml"
+    path.write_text(yaml.safe_dump(policy))
     # Polling would open an incident of its own for a run before Studio does.
-    with service(studio_database, PITSTOP_POLL_SECONDS="3600") as running:
+    with service(studio_database, PITSTOP_POLL_SECONDS="3600", PITSTOP_POLICY=str(path)) as running:
         command = [
             str(CLI),
             "dev",
@@ -91,9 +97,9 @@ def investigate(lg: SyncLangGraphClient, run_id: int) -> str:
     return thread
 
 
-def opened(pitstop: Service) -> dict[str, Any]:
+def opened(pitstop: Service, scenario: str = "connection_reset") -> dict[str, Any]:
     """An incident that a webhook opened and Pitstop's worker brought to its question."""
-    run_id = pitstop.control.start("connection_reset")["run_id"]
+    run_id = pitstop.control.start(scenario)["run_id"]
     pitstop.control.finish(run_id)
     return pitstop.at(run_id, "awaiting_approval")
 
@@ -131,6 +137,33 @@ def test_what_a_webhook_opened_is_listed_with_its_question_and_approved_there(pi
     assert story["approvals"][0]["channel"] == "langgraph"
     assert len(pitstop.repairs(incident["run"]["run_id"])) == 1
     assert waiting(lg, incident) is None and lg.threads.get(thread)["status"] == "idle"
+
+
+def test_what_was_edited_elsewhere_is_shown_edited_and_approved_so(pitstop):
+    incident = opened(pitstop, "executor_oom")
+    lg, run_id = client(pitstop, pitstop.token), incident["run"]["run_id"]
+    asked = until(lambda: waiting(lg, incident), saying="the thread in the list")
+    params = asked["action_request"]["args"]
+    params["settings"] = [{**params["settings"][0], "proposed": "3g"}]
+    ben = make_token(pitstop.database_url, "ben@example.com", "admin")
+    edited = httpx.post(
+        f"{pitstop.url}/api/v1/approvals/{asked['approval_id']}/decision",
+        headers=pitstop.bearer(ben),
+        json={"decision": "edit", "params": params},
+    )
+    assert edited.json()["status"] == "pending"
+    sha256 = edited.json()["payload_sha256"]
+    now = until(
+        lambda: (w := waiting(lg, incident)) and w["payload_sha256"] == sha256 and w, saying="the edited one"
+    )
+    assert now["action_request"]["args"] == params and "Edited by ben@example.com" in now["description"]
+    state = lg.threads.get_state(incident["thread_id"])
+    assert state["tasks"][0]["interrupts"][0]["value"]["payload_sha256"] == sha256  # type: ignore[index]
+    lg.runs.wait(incident["thread_id"], "pitstop", command={"resume": {"decisions": [{"type": "approve"}]}})
+    story = pitstop.at(run_id, "resolved", seconds=60)
+    (approval,) = story["approvals"]
+    assert (approval["decided_by"], approval["channel"]) == ("root@example.com", "langgraph")
+    assert approval["proposal"]["params"] == params
 
 
 def test_what_was_decided_elsewhere_waits_no_more_and_is_decided_once(pitstop):

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.actions import Action, check_params, payload_sha256
 from core.approvals import Claim, ClaimRequest, NewApproval
+from core.edits import edited
 from core.errors import Conflict, Forbidden, Gone, InvalidInput, NotAuthorised, NotFound
 from core.groups import Together
 from core.incident import (
@@ -168,9 +169,9 @@ class FakeStore:
             raise Conflict(f"It was {row.status.value} by {row.decided_by} already.")
         if row.expires_at and datetime.fromisoformat(row.expires_at) <= self.clock.now():
             raise Gone("It has expired.")
-        edited = _edited(row, decision) if decision.kind is DecisionKind.EDIT else {}
-        asks_another = bool(edited) and row.separate_duties
-        asked_already = edited.get("payload_sha256") == row.payload_sha256 != self.originals[row.id]
+        changes = _edited(row, decision, reviewer.name) if decision.kind is DecisionKind.EDIT else {}
+        asks_another = bool(changes) and row.separate_duties
+        asked_already = changes.get("payload_sha256") == row.payload_sha256 != self.originals[row.id]
         if asks_another and asked_already and listed(reviewer.name, row.barred):
             return row
         if decision.payload_sha256 not in (None, row.payload_sha256):
@@ -178,7 +179,7 @@ class FakeStore:
         if decision.kind is DecisionKind.APPROVE and (why := why_barred(reviewer.name, row.barred)):
             raise Forbidden(why)
         if asks_another:
-            return await self._ask_another(row, edited, reviewer)
+            return await self._ask_another(row, changes, reviewer)
         return self._put(
             row,
             status=STATUS_AFTER[decision.kind],
@@ -188,7 +189,7 @@ class FakeStore:
             then=decision.then,
             useful=decision.useful,
             decided_at=self.clock.now().isoformat(),
-            **edited,
+            **changes,
         )
 
     def _same(self, row: Approval, decision: Decision, reviewer: Reviewer) -> bool:
@@ -198,19 +199,19 @@ class FakeStore:
         if decision.payload_sha256 not in (None, self.originals[row.id], row.payload_sha256):
             return False
         if decision.kind is DecisionKind.EDIT:
-            return _edited(row, decision)["payload_sha256"] == row.payload_sha256
+            return _edited(row, decision, reviewer.name)["payload_sha256"] == row.payload_sha256
         return decision.kind is not DecisionKind.RESPOND or decision.comment == row.comment
 
-    async def _ask_another(self, row: Approval, edited: dict[str, Any], by: Reviewer) -> Approval:
+    async def _ask_another(self, row: Approval, changes: dict[str, Any], by: Reviewer) -> Approval:
         barred = row.barred if listed(by.name, row.barred) else [*row.barred, by.name]
-        key = f"{row.id}/{edited['payload_sha256']}"
+        key = f"{row.id}/{changes['payload_sha256']}"
         await self.add_event(row.incident_id, "edited", {"by": by.name}, key=f"edited/{key}")
         asked = [person for which, person in self.asked if which == row.id]
         for person in [*(name for name in row.approvers if "@" in name), *asked]:
             if not listed(person, barred):
                 told = (row.incident_id, "approval", person)
                 self.messages[f"approval/{key}/{person.casefold()}"] = told
-        return self._put(row, barred=barred, **edited)
+        return self._put(row, barred=barred, **changes)
 
     async def expire(self, approval_id: str, now: datetime) -> Approval:
         row = await self.approval(approval_id)
@@ -303,11 +304,10 @@ def _whole(decision: Decision) -> None:
         raise InvalidInput("A response needs a comment.")
 
 
-def _edited(row: Approval, decision: Decision) -> dict[str, Any]:
+def _edited(row: Approval, decision: Decision, by: str) -> dict[str, Any]:
     """What an edit changes of the row."""
     if decision.action and decision.action != row.proposal.action:
         raise Conflict("An edit may not change the action.")
     params = check_params(Action(row.proposal.action), decision.params)
-    edited = row.proposal.model_copy(update={"params": params.model_dump(mode="json"), "origin": "person"})
-    sha = payload_sha256(row.incident_id, row.attempt, edited.action, params)
-    return {"proposal": edited, "payload_sha256": sha}
+    sha = payload_sha256(row.incident_id, row.attempt, row.proposal.action, params)
+    return {"proposal": edited(row.proposal, params, by), "payload_sha256": sha}

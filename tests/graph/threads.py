@@ -14,6 +14,17 @@ from graph.checkpointer import strict_serializer
 from tests.fakes.parts import World, failed_run
 
 ANNA = Reviewer(name="anna@example.com", role="approver", channel="test")
+BEN = Reviewer(name="ben@example.com", role="approver", channel="test")
+
+
+class Caller:
+    """A reviewer as LangGraph's authentication names them."""
+
+    is_authenticated = True
+
+    def __init__(self, reviewer: Reviewer) -> None:
+        self.identity = self.display_name = reviewer.name
+        self.permissions = [f"role:{reviewer.role}"]
 
 
 @dataclass
@@ -42,6 +53,11 @@ class Thread:
         pending = (await self.graph.aget_state(self.config)).interrupts
         payload = value if value is not None else {"wake": True}
         return await self.graph.ainvoke(Command(resume={pending[0].id: payload}), self.config)
+
+    async def answer(self, value: Any, reviewer: Reviewer = BEN) -> dict[str, Any]:
+        """Answer the interrupt as a client of LangGraph's server does, which says who is signed in."""
+        signed_in = {**self.config["configurable"], "langgraph_auth_user": Caller(reviewer)}
+        return await self.graph.ainvoke(Command(resume=value), {**self.config, "configurable": signed_in})
 
     async def decide(self, kind: DecisionKind = DecisionKind.APPROVE, **fields: Any) -> Approval:
         """Record a decision on the newest approval, as the service does."""

@@ -4,11 +4,13 @@ A suite: subclasses give the fixture `thread`, a thread that waits for its revie
 """
 
 import asyncio
+from typing import Any
 
 import pytest
 from langgraph.types import Command
 
 from core.incident import DecisionKind
+from core.policy import Policy, Rules
 from tests.fakes.parts import failed_run
 from tests.graph.threads import Thread
 
@@ -72,6 +74,27 @@ class WaysAround:
         await thread.wake({"decisions": [{"type": "approve"}]})
         await still_waiting(thread)
         assert "Nobody is signed in" in (await thread.values())["review_error"]
+
+    @pytest.mark.parametrize(
+        "answer", [{"decisions": [{"type": "approve"}]}, [{"type": "accept", "args": None}]]
+    )
+    async def test_an_approval_of_what_the_thread_showed_before_an_edit(self, thread: Thread, answer: Any):
+        await thread.decide(DecisionKind.REJECT)
+        thread.world.policy = Policy(defaults=Rules(separate_duties=True))
+        thread.world.workspace.runs[70] = [failed_run(70)]
+        thread = Thread(world=thread.world, run_id=70, thread_id="t70", saver=thread.saver)
+        await thread.start()
+        await thread.decide(DecisionKind.EDIT, params={"task_keys": ["another"]})
+        shown = (await thread.answer(answer))["__interrupt__"][0].value
+        await still_waiting(thread)
+        assert "the proposal changed" in shown["error"]
+        assert shown["payload_sha256"] == thread.approval.payload_sha256
+        assert shown["action_requests"][0]["args"]["task_keys"] == ["another"]
+        for told in (shown["description"], (await thread.values())["messages"][1]["content"]):
+            assert "task_keys is another, not load" in " ".join(told.split())
+        await thread.answer(answer)
+        assert thread.approval.decided_by == "ben@example.com"
+        assert [c.request["task_keys"] for c in thread.world.actions.sent] == [["another"]]
 
     async def test_the_same_resume_twice_and_two_at_once_act_once(self, thread: Thread):
         await thread.decide()

@@ -151,6 +151,7 @@ async def test_under_separate_duties_an_edit_asks_another(either: Either) -> Non
     edited = await either.store.decide(asked.id, edit, ANNA)
     assert (edited.status, edited.barred, edited.decided_by) == ("pending", [ANNA.name], None)
     assert edited.payload_sha256 != asked.payload_sha256
+    assert edited.proposal.reason == f"Edited by {ANNA.name}: task_keys is x, not load."
     assert await either.store.decide(asked.id, edit, ANNA) == edited, "again is the same"
     assert either.events(asked.incident_id).count("edited") == 1
     assert either.messages() == 4, "two at first; then Ben and the room"

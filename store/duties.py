@@ -65,7 +65,7 @@ async def ask_another(
     step = f"{row.id}/{row.payload_sha256[:16]}/{at.isoformat()}"
     await events.append(session, row.incident_id, "edited", facts, key=f"edited/{step}", at=at)
     named = [name for name in map(str, row.approvers) if "@" in name or ":" in name]
-    others = [*named, *await _asked(session, row)]
+    others = [*named, *await asked(session, row)]
     await outbox.put(
         session,
         row.incident_id,
@@ -77,7 +77,7 @@ async def ask_another(
     )
 
 
-async def _asked(session: AsyncSession, row: ApprovalModel) -> list[str]:
+async def asked(session: AsyncSession, row: ApprovalModel) -> list[str]:
     """Everyone whom a message asked about `row`, alone or with its group."""
     groups = select(MemberModel.group_id).where(MemberModel.approval_id == row.id)
     about = or_(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import Conflict, InvalidInput
 from core.groups import GroupAnswer, group_sha256
 from core.incident import DecisionKind, Reviewer
-from store import approvals
+from store import approvals, groups, waves
 from store.base import new_id
 from store.group_models import GroupDecisionModel, GroupModel, MemberModel
 from store.incident_models import ApprovalModel, IncidentModel
@@ -20,6 +21,32 @@ from store.waves import Wake
 #: A turn wakes its member; whoever waits for one is looked at this rarely.
 LOOK_AFTER_A_TURN = timedelta(minutes=10)
 Pairs = list[tuple[MemberModel, ApprovalModel]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A group's question, locked: its row, the members that wait, and their incidents by id."""
+
+    session: AsyncSession
+    row: GroupModel
+    waiting: Pairs
+    incidents: dict[str, IncidentModel]
+    at: datetime
+
+    def rows(self) -> list[ApprovalModel]:
+        """The approvals that wait, but for one that joined this very moment. Raises: Conflict: There are none."""
+        found = [row for _, row in self.waiting if row.incident_id in self.incidents]
+        if not found:
+            raise Conflict("Nobody in this group waits for a decision.", hint="Look at the group again.")
+        return found
+
+
+async def lock(session: AsyncSession, row: GroupModel, at: datetime) -> Question:
+    """A group and who waits in it, all locked in the one order."""
+    waiting = await groups.pending(session, row.id, at)
+    incidents = await waves.lock_incidents(session, [m.incident_id for m, _ in waiting])
+    await session.refresh(row, with_for_update=True)
+    return Question(session, row, await groups.pending(session, row.id, at, locked=True), incidents, at)
 
 
 async def stands(
@@ -36,7 +63,8 @@ async def stands(
         )
     )
     if known is not None:
-        if (known.decided_by, known.kind, known.then_do) == (reviewer.name, answer.kind, answer.then):
+        said = (known.decided_by, known.kind, known.then_do) == (reviewer.name, answer.kind, answer.then)
+        if said and await _leaves_out_the_same(session, known, answer):
             return True
         when = approvals.iso(known.decided_at)
         raise Conflict(
@@ -49,6 +77,18 @@ async def stands(
             hint=f"Look at it again: {len(waiting)} wait for a decision now.",
         )
     return False
+
+
+async def _leaves_out_the_same(session: AsyncSession, known: GroupDecisionModel, answer: GroupAnswer) -> bool:
+    """Whether both are about the same members, which may be named by approval or by incident."""
+    members = select(MemberModel.approval_id, MemberModel.incident_id).where(
+        MemberModel.group_id == known.group_id
+    )
+    incident_of = {row.approval_id: row.incident_id for row in await session.execute(members)}
+    left_out, now = (
+        {incident_of.get(str(n), str(n)) for n in names} for names in (known.excepted, answer.excepted)
+    )
+    return left_out == now
 
 
 def chosen(waiting: Pairs, answer: GroupAnswer) -> tuple[Pairs, list[str]]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import Conflict, NotFound
+from core.errors import NotFound
 from core.groups import GroupAnswer
 from core.incident import Decision, Reviewer
 from store import (
@@ -29,9 +27,10 @@ from store.clock import Clock
 from store.columns import clean_text
 from store.decisions import Answer, CheckEdit
 from store.engine import Database, raw_connection
+from store.group_decisions import Question
 from store.group_models import GroupModel, MemberModel
 from store.group_views import Group, GroupSummary
-from store.incident_models import ApprovalModel, IncidentModel
+from store.incident_models import ApprovalModel
 from store.views import Page
 
 MAX_LIMIT = 200
@@ -150,7 +149,7 @@ class GroupDesk:
             InvalidInput: `to` is no approver.
         """
         async with self._asking(group_id) as asked:
-            rows = _rows(asked)
+            rows = asked.rows()
             await handing_over.delegate_group(
                 asked.session,
                 asked.row,
@@ -176,7 +175,7 @@ class GroupDesk:
             InvalidInput: It would be longer than a week.
         """
         async with self._asking(group_id) as asked:
-            rows = _rows(asked)
+            rows = asked.rows()
             fresh = [row for row in rows if row.extended_at is None] or rows[:1]  # which then says why not
             for row in fresh:
                 await handing_over.extend(
@@ -205,41 +204,16 @@ class GroupDesk:
         return moved
 
     @contextlib.asynccontextmanager
-    async def _asking(self, group_id: str) -> AsyncIterator[_Asked]:
-        """A group and who waits in it, all locked in the one order. Raises: NotFound."""
-        at = self._clock.now()
+    async def _asking(self, group_id: str) -> AsyncIterator[Question]:
+        """A group's question, locked. Raises: NotFound."""
         async with self._db.transaction() as session:
-            row = await _row(session, group_id)
-            waiting = await groups.pending(session, group_id, at)
-            incidents = await waves.lock_incidents(session, [m.incident_id for m, _ in waiting])
-            await session.refresh(row, with_for_update=True)
-            waiting = await groups.pending(session, group_id, at, locked=True)
-            yield _Asked(session, row, waiting, incidents, at)
+            yield await group_decisions.lock(session, await _row(session, group_id), self._clock.now())
 
     def _waking(self, session: AsyncSession) -> waves.Wake:
         async def wake(incident_id: str) -> None:
             await self._wake(await raw_connection(session), incident_id)
 
         return wake
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A group's question, locked: its row, the members that wait, and their incidents by id."""
-
-    session: AsyncSession
-    row: GroupModel
-    waiting: group_decisions.Pairs
-    incidents: dict[str, IncidentModel]
-    at: datetime
-
-
-def _rows(asked: _Asked) -> list[ApprovalModel]:
-    """The approvals that wait, but for one that joined this very moment. Raises: Conflict: There are none."""
-    rows = [row for _, row in asked.waiting if row.incident_id in asked.incidents]
-    if not rows:
-        raise Conflict("Nobody in this group waits for a decision.", hint="Look at the group again.")
-    return rows
 
 
 async def _row(session: AsyncSession, group_id: str) -> GroupModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,9 +47,9 @@ async def delegate(
         InvalidInput: It is handed to nobody who may be an approver.
     """
     _check_open(row, handed.by, at)
-    await _check_approver(session, handed.to, [*named, *row.approvers], at)
+    await _check_approver(session, handed, [*named, *row.approvers], at)
     await _hand_on(session, row, handed, at)
-    await _ask(session, row, handed, f"approval/{row.id}", {}, at)
+    await _ask(session, row, handed, row.id, {}, at)
 
 
 async def delegate_group(
@@ -65,14 +66,13 @@ async def delegate_group(
     """
     for row in rows:
         _check_open(row, handed.by, at)
-    await _check_approver(session, handed.to, [*named, *rows[0].approvers], at)
+    await _check_approver(session, handed, [*named, *rows[0].approvers], at)
     for row in rows:
         await _hand_on(session, row, handed, at, group_id=group.id)
     if not listed(handed.to, group.asked_too):
         group.asked_too = [*group.asked_too, handed.to]
     sha256 = group_sha256(group.id, [(row.id, row.payload_sha256) for row in rows])
-    key = f"approval/{group.id}/{sha256[:16]}"
-    await _ask(session, rows[0], handed, key, {"group_id": group.id}, at)
+    await _ask(session, rows[0], handed, f"{group.id}/{sha256[:16]}", {"group_id": group.id}, at)
 
 
 async def _hand_on(
@@ -94,8 +94,13 @@ async def _hand_on(
     await events.append(session, row.incident_id, "delegated", facts, key=key, at=at)
 
 
-async def _check_approver(session: AsyncSession, name: str, named: Collection[object], at: datetime) -> None:
-    """Raises: InvalidInput: `name` is nobody who may be an approver."""
+async def _check_approver(
+    session: AsyncSession, handed: HandOn, named: Collection[object], at: datetime
+) -> None:
+    """Raises: InvalidInput: It is handed to nobody who may be an approver, or to whoever hands it on."""
+    name = handed.to
+    if listed(name, [handed.by.name]):
+        raise InvalidInput("That is you: you are asked already.", hint="Name another approver.")
     if await role_of(session, name, named, at) not in ("approver", "admin"):
         raise InvalidInput(
             f"{name[:100]!r} can't be asked: this is no approver.",
@@ -107,11 +112,16 @@ async def _ask(
     session: AsyncSession,
     row: ApprovalModel,
     handed: HandOn,
-    key: str,
+    question: str,
     about: Mapping[str, str],
     at: datetime,
 ) -> None:
-    """Queue the question for the one it is handed to, if that is an address."""
+    """Queue the question for the one it is handed to, if that is an address: also where they were asked before.
+
+    The same handed on again, by the same person with the same words, is said once.
+    """
+    said = hashlib.sha256(f"{handed.by.name.casefold()}/{handed.comment}".encode()).hexdigest()[:12]
+    key = f"approval/{question}/handed/{said}"
     if "@" in handed.to or ":" in handed.to:
         payload = {
             "approval_id": row.id,

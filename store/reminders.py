@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Float, and_, cast, extract, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.incident import ApprovalStatus
 from core.recipients import person
-from store import approvals, events, groups, incidents, outbox
+from store import approvals, duties, events, group_decisions, groups, incidents, outbox
 from store.approvals import view
 from store.clock import Clock
 from store.engine import Database
-from store.models import ApprovalModel, IncidentModel, MessageModel
+from store.models import ApprovalModel, GroupModel, IncidentModel, MemberModel
 from store.notices import ASKS
 from store.people import listed
 from store.views import ApprovalItem, Waiting
@@ -88,38 +89,65 @@ class Reminders:
     async def remind(self, approval_id: str, stage: int, *, ask_next: Sequence[str] = ()) -> bool:
         """Remind everyone who was asked, and ask those in `ask_next` who were not; whether it was still time for it.
 
-        Who is asked next may decide too, where only named people may. Raises: NotFound.
+        Who is asked next may decide too, where only named people may. Of a group it is about all who wait.
+
+        Raises:
+            NotFound: There is no such approval.
         """
         async with self._db.transaction() as session:
-            await incidents.lock(session, await approvals.incident_of(session, approval_id))
-            row, _ = await approvals.lock(session, approval_id)
             at = self._clock.now()
-            over = row.expires_at is None or row.expires_at <= at
-            if row.status != ApprovalStatus.PENDING or row.reminders >= stage or over:
+            rows, group = await _question(session, approval_id, at)
+            row = next((r for r in rows if r.id == approval_id), None)
+            over = row is None or row.expires_at is None or row.expires_at <= at
+            if row is None or over or row.status != ApprovalStatus.PENDING or row.reminders >= stage:
                 return False
-            row.reminders = stage
-            asked = list(
-                await session.scalars(
-                    select(MessageModel.recipient).where(
-                        MessageModel.incident_id == row.incident_id,
-                        MessageModel.kind == ASKS,
-                        MessageModel.payload["approval_id"].astext == row.id,
-                    )
-                )
-            )
+            asked = await duties.asked(session, row)
             fresh = [one for one in ask_next if not listed(one, asked)]
-            if row.approvers:
-                people = [p for p in map(person, fresh) if p and not listed(p, row.approvers)]
-                row.approvers = [*row.approvers, *people]
-            payload = {"approval_id": row.id, "stage": stage}
-            round_key = f"{row.id}/{stage}" + ("/extended" if row.extended_at else "")
-            for kind, people, key in (
-                ("reminder", asked, f"reminder/{round_key}"),
-                (ASKS, fresh, f"{ASKS}/{row.id}"),
-            ):
-                await outbox.put(session, row.incident_id, kind, people, key=key, payload=payload, at=at)
-            facts = {**payload, "reminded": asked, "asked_next": fresh}
-            await events.append(
-                session, row.incident_id, "reminded", facts, key=f"reminded/{round_key}", at=at
-            )
+            people = [name for name in map(person, fresh) if name]
+            for one in rows:
+                one.reminders = max(stage, one.reminders)
+                if one.approvers:
+                    one.approvers = [*one.approvers, *(p for p in people if not listed(p, one.approvers))]
+            payload: dict[str, object] = {"approval_id": row.id, "stage": stage}
+            if group is not None:
+                group.asked_too = [*group.asked_too, *(p for p in people if not listed(p, group.asked_too))]
+                payload["group_id"] = group.id
+            await _tell(session, row, payload, asked, fresh, at)
             return True
+
+
+async def _question(
+    session: AsyncSession, approval_id: str, at: datetime
+) -> tuple[list[ApprovalModel], GroupModel | None]:
+    """The approval, or all that wait in its group, and the group; all locked. Raises: NotFound."""
+    incident_id = await approvals.incident_of(session, approval_id)
+    group = await session.scalar(
+        select(GroupModel)
+        .join(MemberModel, MemberModel.group_id == GroupModel.id)
+        .where(MemberModel.approval_id == approval_id)
+    )
+    if group is not None:
+        question = await group_decisions.lock(session, group, at)
+        return [row for _, row in question.waiting if row.incident_id in question.incidents], group
+    await incidents.lock(session, incident_id)
+    row, _ = await approvals.lock(session, approval_id)
+    return [row], None
+
+
+async def _tell(
+    session: AsyncSession,
+    row: ApprovalModel,
+    payload: dict[str, object],
+    asked: Sequence[str],
+    fresh: Sequence[str],
+    at: datetime,
+) -> None:
+    """Queue the messages, and write it down."""
+    round_key = f"{row.id}/{payload['stage']}" + ("/extended" if row.extended_at else "")
+    for kind, people, key in (
+        ("reminder", asked, f"reminder/{round_key}"),
+        (ASKS, fresh, f"{ASKS}/{row.id}"),
+    ):
+        await outbox.put(session, row.incident_id, kind, people, key=key, payload=payload, at=at)
+    facts = {**payload, "reminded": list(asked), "asked_next": list(fresh)}
+    await events.append(session, row.incident_id, "reminded", facts, key=f"reminded/{round_key}", at=at)

@@ -83,6 +83,7 @@ def approval_for(
 ) -> NewApproval:
     """The approval row to be: who may decide it, until when, and whether a rule decides it at once.
 
+    Where nobody answered, the next are told without being asked about: that question would wait for the same people.
     After a warning no rule decides: what did not help elsewhere takes a person to try again. `by_hand` says that
     a person brought evidence or asked for a second look: then none does either, or it would do their bidding.
     """
@@ -91,6 +92,8 @@ def approval_for(
     doubt = bool(state.get("warning")) or by_hand
     if proposal.action in TELLS_PEOPLE and not rules.notify_needs_approval:
         rule = "policy: telling people needs no approval"
+    elif proposal.action is Action.ESCALATE and state.get("unanswered"):
+        rule = "policy: nobody decided in time, so the next are told"
     else:
         granted = rules.auto_rule(diagnosis.failure_class, proposal.action, proposal.confidence)
         if granted and not state.get("low_support") and not doubt:

@@ -60,6 +60,7 @@ async def fetch(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         "run": bounded(run),
         # What stopped an earlier look says nothing of this one.
         "refusal": "",
+        "unanswered": False,
         "started": {},
         **_asked_for(row, state, attempt),
     }

@@ -108,7 +108,7 @@ async def _superseded(ctx: Context, approval: Approval, revision: int) -> dict[s
 
 
 def _expired(state: State, ctx: Context, approval: Approval) -> dict[str, Any]:
-    """Nobody answered: tell the next person, or close, as the policy says; never act."""
+    """Nobody answered: tell the next person, or close, as the policy says; never act, and never ask again."""
     run = state["run"]
     rules = ctx.policy.rules_for(
         run.get("job_name", ""), run.get("tags", {}), state["diagnosis"].get("failure_class")
@@ -116,7 +116,12 @@ def _expired(state: State, ctx: Context, approval: Approval) -> dict[str, Any]:
     if rules.on_expiry == "close":
         return {"route": "learn", "outcome": "closed"}
     why = f"Nobody decided on {approval.proposal.action.value} before {approval.expires_at}."
-    return {"route": "decide", "refusal": why, "revision": state.get("revision", 1) + 1}
+    return {
+        "route": "decide",
+        "refusal": why,
+        "unanswered": True,
+        "revision": state.get("revision", 1) + 1,
+    }
 
 
 def _stop(state: State, rejected: Approval) -> NewApproval:

@@ -93,6 +93,8 @@ class State(TypedDict, total=False):
     started: dict[str, Any]
     #: What the workspace said when it refused the last action.
     refusal: str
+    #: Nobody decided in time: the next are told, whether or not telling needs approval.
+    unanswered: bool
     #: Earlier attempts: action, params, result.
     tried: list[dict[str, Any]]
     #: Where the conditional edges go next; written by the node before them.

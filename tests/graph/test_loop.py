@@ -142,6 +142,23 @@ async def test_expired_is_escalated_and_never_acted_on():
     assert thread.world.actions.sent == [] and thread.incident.outcome == "escalated"
 
 
+@pytest.mark.parametrize("proposed", ["a repair", "an escalation"])
+async def test_the_escalation_of_what_nobody_answered_waits_for_nobody(proposed: str):
+    thread = Thread()
+    thread.world.policy = Policy(defaults=Rules(escalate_to=["boss@example.com"], notify_needs_approval=True))
+    if proposed == "an escalation":
+        thread.world.investigator.proposal = Proposal(action=Action.ESCALATE, params={"reason": "Unknown."})
+    thread.__post_init__()
+    await thread.start()
+    assert await thread.waits_at() == ("review",)
+    thread.world.clock.forward(10 * 3600)
+    await thread.wake()
+    assert await thread.waits_at() == () and thread.incident.outcome == "escalated"
+    assert thread.approval.decided_by == "policy: nobody decided in time, so the next are told"
+    assert "boss@example.com" in [person for _, _, person in thread.world.store.messages.values()]
+    assert len(thread.world.store.approvals) == 2 and thread.world.actions.sent == []
+
+
 async def test_its_time_does_not_run_while_nobody_may_be_told():
     thread = Thread()
     quiet = QuietHours(start="22:00", end="07:00")  # it is 03:00

@@ -35,7 +35,7 @@ browser: $(VENV)/.installed-dev
 	@bash deploy/browser.sh $(BIN)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@bash deploy/install.sh $(VENV) .
+	@bash deploy/install.sh $(VENV) '.[studio]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt

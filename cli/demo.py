@@ -51,7 +51,8 @@ def demo(
     settings = load_settings()
     console.print("Starting: PostgreSQL, a Databricks workspace in a box, the service ...")
     began = time.monotonic()
-    with stage(settings, clock_speed=SCRIPT_CLOCK if script else CONSOLE_CLOCK, port=port) as parts:
+    speed = SCRIPT_CLOCK if script else CONSOLE_CLOCK
+    with stage(settings, clock_speed=speed, port=port, langgraph=script) as parts:
         console.print(f"Ready after {time.monotonic() - began:.1f} s at {parts.url}")
         good = (
             _script(parts, console, only or [], as_json)
@@ -73,6 +74,12 @@ def _script(parts: Stage, console: Console, only: list[str], as_json: bool) -> b
 
     results = Player(parts, patience=PATIENCE_SECONDS, say=say).play_all(scenarios, at_once=AT_ONCE)
     good = all(not r.problem for r in results)
+    if not parts.langgraph:
+        console.print(
+            "The door of LangGraph's server was left out: langgraph-cli is not installed here. "
+            "To see it: pip install -c constraints.txt -e '.[studio]'",
+            markup=False,
+        )
     if as_json:
         typer.echo(json.dumps([vars(r) for r in results], indent=2))
     _table(console, results)

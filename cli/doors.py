@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -28,9 +29,12 @@ CHANNELS = {
     "terminal command": "terminal",
     "Teams card, by its link": "console",
     "pager's message, by its link": "console",
+    "LangGraph server": "langgraph",
 }
 COMMENT = "from the demo's script"
 PATIENCE_SECONDS = 30.0
+#: LangGraph's server starts while the first scenarios play.
+START_SECONDS = 120.0
 
 
 class Doors:
@@ -52,7 +56,12 @@ class Doors:
             "terminal command": self._command,
             "Teams card, by its link": self._teams,
             "pager's message, by its link": self._pager,
+            "LangGraph server": self._langgraph,
         }
+
+    def open(self) -> list[str]:
+        """The doors that are there: all, but LangGraph's server where it isn't installed."""
+        return [door for door in CHANNELS if door != "LangGraph server" or self._stage.langgraph]
 
     def approve(self, door: str, incident_id: str, approval: Json) -> None:
         """Approve by this door. Raises: PitstopError, httpx.HTTPError: it did not work."""
@@ -122,6 +131,27 @@ class Doors:
     def _pager(self, incident_id: str, approval: Json) -> None:
         self._by_page(_wait("the pager's message", lambda: self._link_in("pager", incident_id)), approval)
 
+    def _langgraph(self, incident_id: str, approval: Json) -> None:
+        """As Agent Inbox does: look for what is interrupted, and resume it with an answer."""
+        from langgraph_sdk import get_sync_client
+
+        client = get_sync_client(url=self._stage.langgraph, api_key=self._stage.token)
+
+        def thread() -> str | None:
+            with contextlib.suppress(httpx.TransportError):
+                found = client.threads.search(metadata={"incident_id": incident_id}, status="interrupted")
+                return found[0]["thread_id"] if found else None
+            return None
+
+        answer = {"type": "approve", "message": COMMENT}
+        state = client.runs.wait(
+            _wait("the thread in LangGraph's list", thread, seconds=START_SECONDS),
+            "pitstop",
+            command={"resume": {"decisions": [answer], "payload_sha256": approval["payload_sha256"]}},
+        )
+        if isinstance(state, dict) and state.get("review_error"):
+            raise PitstopError(f"The answer was refused: {state['review_error']}")
+
     def _link_in(self, kind: str, incident_id: str) -> str | None:
         for post in self._stage.chat.posted(kind):
             link = re.search(rf"https?://[^\s\"\\]+/console/incidents/{incident_id}", json.dumps(post))
@@ -164,12 +194,12 @@ def _field(page: httpx.Response, name: str) -> str:
     return unescape(found[1])
 
 
-def _wait(what: str, look: Callable[[], T | None]) -> T:
+def _wait(what: str, look: Callable[[], T | None], *, seconds: float = PATIENCE_SECONDS) -> T:
     """Look until it is there. Raises: PitstopError: it does not come."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = look()
         if found is not None:
             return found
         time.sleep(0.2)
-    raise PitstopError(f"{what} did not come within {PATIENCE_SECONDS:.0f} s.")
+    raise PitstopError(f"{what} did not come within {seconds:.0f} s.")

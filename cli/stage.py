@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import secrets
 import socket
@@ -44,6 +45,8 @@ class Stage:
     mailbox: Mailbox
     chat: Chat
     log: Path
+    #: LangGraph's own server over the same database; empty where it isn't installed or wasn't asked for.
+    langgraph: str = ""
 
     def reviewer_environment(self) -> dict[str, str]:
         """The environment in which the reviewer runs `pitstop`."""
@@ -51,14 +54,16 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(settings: Settings, *, clock_speed: float, port: int = 0) -> Iterator[Stage]:
+def stage(
+    settings: Settings, *, clock_speed: float, port: int = 0, langgraph: bool = False
+) -> Iterator[Stage]:
     """Set everything up, and take it all down again at the end, however that comes.
+
+    `langgraph` starts LangGraph's server too, where it is installed, and does not wait for it.
 
     Raises:
         PitstopError: A part did not start; the message says which, and where its log is.
     """
-    from sandbox.chat import Chat
-    from sandbox.mailbox import Mailbox
     from sandbox.process import start_sandbox
 
     folder = settings.data_dir / "demo"
@@ -67,12 +72,7 @@ def stage(settings: Settings, *, clock_speed: float, port: int = 0) -> Iterator[
         token = _prepare(url)
         sandbox = start_sandbox(clock_speed=clock_speed)
         stack.callback(sandbox.stop)
-        mailbox = Mailbox(folder / "mail")
-        mailbox.start()
-        stack.callback(mailbox.stop)
-        chat = Chat(secrets.token_urlsafe(16), secrets.token_urlsafe(16), {SLACK_USER: REVIEWER})
-        chat.start()
-        stack.callback(chat.stop)
+        mailbox, chat = _channels(stack, folder)
         port = _free_port(port)
         password = secrets.token_urlsafe(16)
         log = folder / "service.log"
@@ -86,7 +86,21 @@ def stage(settings: Settings, *, clock_speed: float, port: int = 0) -> Iterator[
         service = f"http://127.0.0.1:{port}"
         _wait_until_ready(_serve(stack, environment, port, log), service, log)
         sandbox.control.webhook(f"{service}/webhooks/databricks", user="databricks", password=password)
-        yield Stage(url=service, token=token, sandbox=sandbox.control, mailbox=mailbox, chat=chat, log=log)
+        studio = _langgraph(stack, environment, folder) if langgraph else ""
+        yield Stage(service, token, sandbox.control, mailbox, chat, log, studio)
+
+
+def _channels(stack: contextlib.ExitStack, folder: Path) -> tuple[Mailbox, Chat]:
+    """What messages are sent to: a mail server, and a server for Slack, Teams and a pager."""
+    from sandbox.chat import Chat
+    from sandbox.mailbox import Mailbox
+
+    mailbox = Mailbox(folder / "mail")
+    chat = Chat(secrets.token_urlsafe(16), secrets.token_urlsafe(16), {SLACK_USER: REVIEWER})
+    for part in (mailbox, chat):
+        part.start()
+        stack.callback(part.stop)
+    return mailbox, chat
 
 
 def _environment(folder: Path, mailbox: Mailbox, chat: Chat) -> dict[str, str]:
@@ -165,11 +179,33 @@ def _serve(
     stack: contextlib.ExitStack, environment: dict[str, str], port: int, log: Path
 ) -> subprocess.Popen[bytes]:
     """Start `pitstop serve` as a process of its own, as it runs in production."""
-    out = stack.enter_context(log.open("ab"))
     command = [sys.executable, "-m", "cli.main", "serve", "--port", str(port)]
+    return _start(stack, command, environment, log, folder=ROOT)
+
+
+def _langgraph(stack: contextlib.ExitStack, environment: dict[str, str], folder: Path) -> str:
+    """Start LangGraph's server beside the service, without a worker of its own; its address, or nothing where
+    it isn't installed."""
+    config = ROOT / "langgraph.json"
+    if not (importlib.util.find_spec("langgraph_cli") and importlib.util.find_spec("langgraph_api")):
+        return ""
+    port = str(_free_port(0))
+    command = [sys.executable, "-m", "langgraph_cli", "dev", "--config", str(config), "--port", port]
+    command += ["--no-browser", "--no-reload", "--n-jobs-per-worker", "2"]
+    ours = {"PITSTOP_RUN_WORKER": "false", "LANGGRAPH_CLI_NO_ANALYTICS": "1"}
+    # It keeps its list of threads in the folder that it runs in.
+    _start(stack, command, environment | ours, folder / "langgraph.log", folder=folder)
+    return f"http://127.0.0.1:{port}"
+
+
+def _start(
+    stack: contextlib.ExitStack, command: list[str], environment: dict[str, str], log: Path, *, folder: Path
+) -> subprocess.Popen[bytes]:
+    """Start a process that ends with the stage."""
+    out = stack.enter_context(log.open("ab"))
     process = subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env=environment,
         stdout=out,
         stderr=out,

@@ -14,8 +14,9 @@ from core.actions import Action, Proposal
 from core.errors import InvalidInput, PitstopError
 from core.groups import GroupAnswer
 from core.incident import DecisionKind, Reviewer
+from core.stakes import stakes
 from server import group_links
-from server.console import proposals, stakes
+from server.console import proposals
 from server.console.forms import read_useful
 from server.console.pages import frame, render
 from server.console.visitors import Form, Reader, SessionsDep, reviewer, text
@@ -178,7 +179,7 @@ def told(group: Group, reader: Reviewer) -> dict[str, Any]:
         "usual": alike,
         "like_it": like_it,
         "changes": proposals.changes(_proposal(group, alike), {}) if alike else [],
-        "stakes": stakes.stakes(_proposal(group, alike), {}) if alike else [],
+        "stakes": stakes(_proposal(group, alike), {}) if alike else [],
     }
 
 

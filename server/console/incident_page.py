@@ -10,7 +10,8 @@ from typing import Any
 
 from core.actions import Proposal
 from core.incident import FINISHED, Approval, ApprovalStatus, Prediction, Reviewer, Similar, Status
-from server.console import proposals, run_plot, stakes, task_graph
+from core.stakes import stakes
+from server.console import proposals, run_plot, task_graph
 from server.console.support import Support, support
 from server.console.surroundings import Excerpt
 from server.console.words import deed
@@ -228,7 +229,7 @@ def build(
         view.proposal = view.approval.proposal
     view.supports = support(view.root_cause, view.excerpts, view.similar)
     if view.proposal:
-        view.stakes = stakes.stakes(view.proposal, story.run)
+        view.stakes = stakes(view.proposal, story.run)
         view.changes = proposals.changes(view.proposal, story.run)
         view.patch = proposals.patch(view.proposal)
         view.fields = proposals.fields(view.proposal) if view.pending else []

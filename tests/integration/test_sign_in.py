@@ -148,6 +148,49 @@ async def test_an_answer_to_another_browser_signs_nobody_in(box: Box) -> None:
     assert len(box.sql("SELECT 1 FROM api_tokens")) == 1
 
 
+@pytest.mark.parametrize("swapped", ["nonce", "state"])
+async def test_an_answer_with_another_state_or_nonce_signs_nobody_in(box: Box, swapped: str) -> None:
+    client = box.client()
+    away = await client.get("/console/oidc/start")
+    address = httpx.URL(away.headers["location"])
+    async with httpx.AsyncClient() as outside:
+        answer = await outside.post(address.copy_set_param(swapped, "of-somebody-else"), data={"sub": "anna"})
+    assert (await client.get(answer.headers["location"])).status_code == 401
+    assert box.sql("SELECT 1 FROM api_tokens") == []
+
+
+async def test_a_stolen_code_is_worth_nothing_in_a_browser_of_ones_own(box: Box) -> None:
+    """The thief sets out too, and comes back with his own state and the victim's code."""
+    victims, thief = await at_the_provider(box.client(), "anna"), box.client()
+    mine = await at_the_provider(thief, "ben")
+    code = httpx.URL(victims).params["code"]
+    assert (await thief.get(httpx.URL(mine).copy_set_param("code", code))).status_code == 401
+    assert box.sql("SELECT 1 FROM api_tokens") == []
+
+
+async def test_many_wrong_answers_are_held_back(box: Box) -> None:
+    client = box.client()
+    for number in range(12):
+        back = await client.get("/console/oidc/callback", params={"state": f"s{number}", "code": "x"})
+        assert back.status_code == (401 if number < 10 else 429)
+    assert 0 < int(back.headers["retry-after"]) <= 300
+    assert (await client.get(await at_the_provider(client, "anna"))).status_code == 429
+    assert box.sql("SELECT 1 FROM api_tokens") == []
+
+
+async def test_over_https_the_cookie_of_the_way_is_this_hosts_alone(
+    database_url: str, sandbox: SandboxProcess, tmp_path: Path, provider: str
+) -> None:
+    settings = settings_for(
+        database_url, sandbox, tmp_path, oidc_issuer=provider, oidc_client_id="pitstop",
+        public_url="https://pitstop.example.com",
+    )  # fmt: skip
+    async with opened(settings, sandbox) as box:
+        (cookie,) = (await box.client().get("/console/oidc/start")).headers.get_list("set-cookie")
+    assert cookie.startswith("__Host-") and "secure" in cookie.lower() and "httponly" in cookie.lower()
+    assert "path=/;" in cookie.lower() and "samesite=lax" in cookie.lower() and "domain" not in cookie.lower()
+
+
 async def test_an_answer_opens_one_session_even_with_the_cookie_of_before(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,12 +14,14 @@ from sandbox.process import SandboxProcess
 from tests.fakes.slack import SECRET, TOKEN, running_slack
 from tests.integration.attacks import (
     on_decisions,
+    on_duties,
     on_group_links,
     on_guessing,
     on_identity,
     on_input,
     on_links,
     on_sessions,
+    on_slack,
 )
 from tests.integration.attacks.target import ANNA, Attack, Target
 from tests.server_box import opened, served, settings_for
@@ -32,6 +34,8 @@ ATTACKS: dict[str, Attack] = {
     **on_guessing.ATTACKS,
     **on_identity.ATTACKS,
     **on_input.ATTACKS,
+    **on_slack.ATTACKS,
+    **on_duties.ATTACKS,  # last: it makes an admin of an approver
 }
 POLICY = """
 defaults:

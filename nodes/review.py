@@ -40,7 +40,7 @@ async def review(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         return await _follow(state, ctx, await ctx.store.expire(approval.id, ctx.clock.now()))
     if state.get("shown_sha256") != approval.payload_sha256:
         return _show_anew(state, approval, answered=_identity(runtime) is not None)
-    answer = interrupt(hitl.request(approval, facts(state), state.get("review_error", "")))
+    answer = interrupt(hitl.request(approval, facts(state, approval.proposal), state.get("review_error", "")))
     return await _answered(state, ctx, approval, answer, _identity(runtime))
 
 

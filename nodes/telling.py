@@ -5,13 +5,15 @@ import textwrap
 from typing import Any
 
 from core.actions import Proposal
+from core.stakes import stakes
+from core.words import deed
 from nodes.state import State
 
 #: Columns of the text, lines of each piece of evidence, and characters of each line.
-WIDTH, LINES, LINE = 88, 8, 160
+WIDTH, LINES, LINE = 84, 8, 100
 
 
-def facts(state: State) -> dict[str, Any]:
+def facts(state: State, proposal: Proposal) -> dict[str, Any]:
     """What a reviewer needs beside the proposal, in any client."""
     diagnosis = state.get("diagnosis", {})
     run = state.get("run", {})
@@ -27,6 +29,7 @@ def facts(state: State) -> dict[str, Any]:
         "prediction": state.get("prediction", {}),
         "low_support": state.get("low_support", False),
         "attempt": state.get("attempt", 1),
+        "stakes": [f"{heading}: {said}" for heading, said in stakes(proposal, run)],
     }
 
 
@@ -39,7 +42,7 @@ def messages(state: State, proposal: Proposal) -> list[dict[str, str]]:
     asked = f"{incident_id}-{state.get('attempt', 1)}-{state.get('revision', 1)}"
     return [
         {"type": "human", "id": f"{incident_id}-failed", "content": failed},
-        {"type": "ai", "id": asked, "content": words(proposal, facts(state))},
+        {"type": "ai", "id": asked, "content": words(proposal, facts(state, proposal))},
     ]
 
 
@@ -60,7 +63,7 @@ def _and_then(state: State, what: str, said: str) -> list[dict[str, str]]:
 
 
 def words(proposal: Proposal, known: dict[str, Any], error: str = "") -> str:
-    """Cause, evidence and proposal as one block of code.
+    """Cause, proposal and evidence as one block of code.
 
     Clients read descriptions as Markdown, and in these words stand lines of logs: inside a block of code neither
     picture, link nor heading can come of them.
@@ -69,10 +72,11 @@ def words(proposal: Proposal, known: dict[str, Any], error: str = "") -> str:
         f"Not accepted: {error}" if error else "",
         f"Cause: {known.get('root_cause') or 'unknown'}",
         f"Class: {known.get('failure_class')} ({known.get('category')}), attempt {known.get('attempt')}",
-        *[_quoted(item) for item in _apart(known.get("evidence", []))],
-        f"Proposal: {proposal.action.value}. {proposal.reason}",
+        f"Proposal: {deed(proposal.action.value)} ({proposal.action.value}). {proposal.reason}",
         *[f"Risk: {risk}" for risk in proposal.risks],
+        *known.get("stakes", []),
         _how_sure(proposal, known),
+        *[_quoted(item) for item in _apart(known.get("evidence", []))],
     ]
     return _as_code("\n\n".join(part if "\n" in part else _wrapped(part) for part in parts if part))
 
@@ -90,14 +94,15 @@ def _apart(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _quoted(evidence: dict[str, Any]) -> str:
     lines = str(evidence.get("text", "")).splitlines()[:LINES]
     where = f"{evidence.get('source')}, lines {evidence.get('line_start')} to {evidence.get('line_end')}:"
-    return "\n".join([where, *(f"  {line[:LINE]}" for line in lines)])
+    cut = [line if len(line) <= LINE else f"{line[: LINE - 1]}\u2026" for line in lines]
+    return "\n".join([where, *(f"  {line}" for line in cut)])
 
 
 def _how_sure(proposal: Proposal, known: dict[str, Any]) -> str:
     said = [f"Confidence {proposal.confidence:.2f}"]
     if chance := known.get("prediction"):
         said.append(
-            f"it helps with {chance['probability']:.0%} ({chance['low']:.0%} to {chance['high']:.0%})"
+            f"chance that it helps {chance['probability']:.0%} ({chance['low']:.0%} to {chance['high']:.0%})"
         )
     said += [f"{name.replace('_', ' ')} {score:.2f}" for name, score in known.get("triad", {}).items()]
     if known.get("low_support"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,8 +22,8 @@ from store.models import ApprovalModel, IncidentModel
 from store.queries import decidable_by, mentions
 from store.views import GroupMark, View
 
-#: More than this waiting at once is an outage of the people, not a list to be read.
-MOST = 1000
+#: So many are read to be weighed; more than these waiting at once is an outage of the people.
+WEIGHED = 2000
 
 
 class Waiting(View):
@@ -55,6 +56,14 @@ class Waiting(View):
     barred: list[str] = Field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Room:
+    """Those that wait longest, at most `WEIGHED`, oldest first; and how many wait in all."""
+
+    items: list[Waiting]
+    total: int
+
+
 class WaitingRoom:
     """The read side of the queue. Raises StoreUnavailable when Postgres is away."""
 
@@ -69,8 +78,8 @@ class WaitingRoom:
         category: Category | None = None,
         failure_class: str = "",
         text: str = "",
-    ) -> list[Waiting]:
-        """Open questions, oldest first, at most `MOST`; with `reviewer`, those that this person may decide.
+    ) -> Room:
+        """Open questions; with `reviewer`, those that this person may decide.
 
         `text` is looked for as `Queries.incidents` does.
         """
@@ -90,12 +99,15 @@ class WaitingRoom:
             .outerjoin(downstream, downstream.c.job == cast(IncidentModel.job_id, Text))
             .where(*conditions)
             .order_by(ApprovalModel.created_at, ApprovalModel.id)
-            .limit(MOST)
+            .limit(WEIGHED)
         )
         async with self._db.transaction() as session:
-            rows = (await session.execute(statement)).mappings().all()
+            found = await session.execute(statement)
+            names = list(found.keys())  # asked of each row it would cost more than the query
+            rows = [dict(zip(names, row, strict=True)) for row in found]
             marks = await group_views.marks(session, [r["approval_id"] for r in rows], self._clock.now())
-        return [_line(dict(row), marks.get(row["approval_id"])) for row in rows]
+        total = rows[0]["total"] if rows else 0
+        return Room([_line(row, marks.get(row["approval_id"])) for row in rows], total)
 
 
 def _columns(downstream: CTE) -> list[Any]:
@@ -123,6 +135,7 @@ def _columns(downstream: CTE) -> list[Any]:
         IncidentModel.taken_over_by,
         IncidentModel.facts["run"]["life_cycle_state"].astext.label("state"),
         func.jsonb_array_length(skipped).label("skipped"),
+        func.count().over().label("total"),
         func.coalesce(downstream.c.waiting, 0).label("downstream"),
     ]
 
@@ -141,5 +154,6 @@ def _downstream() -> CTE:
 
 
 def _line(row: dict[str, Any], mark: GroupMark | None) -> Waiting:
+    row.pop("total")
     running = RunFacts(workspace="", run_id=0, life_cycle_state=row.pop("state") or "").active
     return Waiting(**row, running=running, group=mark if mark and mark.pending > 1 else None)

@@ -11,12 +11,14 @@ from server.console import queue
 from server.console.pages import frame, render
 from server.console.visitors import Reader, SessionsDep, reviewer
 from server.deps import RuntimeDep
-from store.waiting import MOST, WaitingRoom
+from store.waiting import WaitingRoom
 from wiring.runtime import Runtime
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 
 PAGE = 50
+#: Nobody turns more pages of a queue than these make: a filter finds the others.
+MOST = 1000
 QUEUE = "waiting"
 #: The lists of incidents beside the queue.
 LISTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -85,15 +87,16 @@ async def _queue(
         failure_class=filters["class"],
         text=filters["q"],
     )
-    lines = queue.lines(found, runtime.policy, runtime.clock.now(), me)
+    lines = queue.lines(found.items, runtime.policy, runtime.clock.now(), me)[:MOST]
     shown = lines[(page - 1) * PAGE : page * PAGE]
     return {
         "page": "queue.html",
         "rows": "_queue.html",
         "lines": shown,
         "first": (page - 1) * PAGE,
-        "count": len(lines),
-        "many": len(found) == MOST,
+        "count": found.total,
+        "shown": len(lines),
+        "weighed": len(found.items),
         "live": _address(filters, page=page),
         "next": _address(filters, page=page + 1) if len(lines) > page * PAGE else "",
     }

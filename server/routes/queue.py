@@ -57,8 +57,8 @@ async def show(
     found = await WaitingRoom(runtime.db, runtime.clock).all(
         reviewer=caller if mine else None, category=category, failure_class=failure_class, text=q
     )
-    ordered = lines(found, runtime.policy, runtime.clock.now(), caller)
-    return Queue(caller=caller.name, total=len(ordered), items=[_question(line) for line in ordered[:limit]])
+    ordered = lines(found.items, runtime.policy, runtime.clock.now(), caller)
+    return Queue(caller=caller.name, total=found.total, items=[_question(line) for line in ordered[:limit]])
 
 
 def _question(line: Line) -> Question:

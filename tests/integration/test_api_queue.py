@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 
+from server.console import lists
+from store import waiting
 from tests.incident_stories import a_run, ask, facts, tell
 from tests.integration.test_api_access import a_problem
+from tests.integration.test_api_console import signed_in
 from tests.integration.test_api_groups import outage
 from tests.server_box import Box
 
@@ -46,6 +50,33 @@ async def test_mine_filters_and_limits(box: Box) -> None:
     viewer = await box.as_("viewer")
     assert (await queue(viewer))["total"] == 2 and (await queue(viewer, mine=True))["total"] == 0
     a_problem(await anna.get("/api/v1/queue", params={"category": "nonsense"}), 422)
+
+
+async def test_what_is_cut_is_said(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "MOST", 2)
+    monkeypatch.setattr(waiting, "WEIGHED", 4)
+    store, browser = box.runtime.store, await signed_in(box)
+
+    async def ask_of(number: int, **more: Any) -> None:
+        await ask(store, await tell(store, a_run(number, f"job_{number}", tasks=[], **more)))
+
+    async def said() -> str:
+        return " ".join((await browser.get("/console")).text.split())
+
+    for number in (1, 2):
+        await ask_of(number)
+    assert "2 questions wait, the most pressing first." in await said()
+    await ask_of(3, life_cycle_state="RUNNING")
+    page = await said()
+    assert "3 questions wait. Here are the 2 most pressing; a filter finds the others." in page
+    assert "job_3" in page and "job_2" not in page
+    for number in (4, 5):
+        await ask_of(number)
+    page = await said()
+    assert "5 questions wait. Here are the 2 most pressing of the 4 that wait longest; a filter finds" in page
+    assert "job_2" in (await browser.get("/console?q=job_2")).text
+    anna = await box.as_("approver", "anna@example.com")
+    assert ((found := await queue(anna))["total"], len(found["items"])) == (5, 4)
 
 
 async def test_only_the_terminal_may_be_named_as_a_door(box: Box) -> None:

@@ -56,6 +56,20 @@ async def test_who_is_delegated_to_may_decide_and_is_asked_and_who_delegated_sti
     assert (await ben.post(path(approval), json={"decision": "approve"})).status_code == 200
 
 
+async def test_who_was_asked_already_hears_that_it_is_handed_on_to_them_once(box: Box) -> None:
+    people = ["anna@example.com", "ben@example.com"]
+    approval = await pending(box, approvers=people, notify=people)
+    anna = await box.as_("approver", "anna@example.com")
+    where = f"{APPROVALS}/{approval.id}/delegate"
+    for comment in ("on a plane", "on a plane", "still on it"):
+        given = await anna.post(where, json={"to": "ben@example.com", "comment": comment})
+        assert given.status_code == 200
+    said = "SELECT payload->>'comment' FROM outbox WHERE recipient = 'ben@example.com' AND kind = 'approval' ORDER BY id"
+    assert box.sql(said) == [(None,), ("on a plane",), ("still on it",)]
+    problem = a_problem(await anna.post(where, json={"to": "Anna@example.com"}), 422)
+    assert "That is you" in problem["detail"]
+
+
 @pytest.mark.parametrize("to", ["carl@example.com", "dora@example.com"])
 async def test_the_policy_names_who_may_be_asked(box: Box, to: str) -> None:
     approval = await pending(box, approvers=["anna@example.com"])

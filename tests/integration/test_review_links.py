@@ -270,6 +270,22 @@ async def test_hostile_log_text_is_text(mailing: Box, mailbox: Mailbox) -> None:
     assert "&lt;script&gt;alert(1)" in page.text
 
 
+async def test_lines_quoted_in_parts_have_no_made_up_numbers(mailing: Box, mailbox: Mailbox) -> None:
+    store = mailing.runtime.store
+    quoted = [
+        {"source": "whole", "line_start": 7, "line_end": 8, "text": "one\ntwo"},
+        {"source": "parts", "line_start": 2, "line_end": 118, "text": "first\n[...]\nlast"},
+    ]
+    diagnosis = {"category": "data", "root_cause": "x", "confidence": 0.5, "evidence": quoted}
+    incident_id = await tell(store, a_run(9), diagnosis=diagnosis)
+    await ask(store, incident_id, approvers=["anna@example.com"], notify=["anna@example.com"])
+    await Postman(mailing.runtime).deliver()
+    page = await mailing.client().get(link_to(mailbox, "anna@example.com"))
+    assert re.findall(r'class="ln">(\d+)<', page.text) == ["7", "8"]
+    assert "line 2 to 118 · in parts" in page.text
+    assert page.text.count('<tr class="proof">') == 5, "they wrap on a phone"
+
+
 async def test_a_message_sent_again_carries_the_same_link(mailing: Box, mailbox: Mailbox) -> None:
     await asked(mailing, "anna@example.com")
     mailing.sql("UPDATE outbox SET status = 'pending', next_at = now() - interval '1 minute'")

@@ -15,6 +15,7 @@ from core.groups import Cause, GroupAnswer, Grouping
 from core.incident import Approval, ApprovalStatus, Decision, DecisionKind, Reviewer
 from store.group_desk import GroupDesk
 from store.group_views import Group
+from store.reminders import HALF, Reminders
 from tests.store_rows import ADMIN, ANNA, BEN, RETRY, START, VIEWER, Rows, check_edit, proposed
 from wiring.queue import waker
 
@@ -299,6 +300,44 @@ async def test_a_hint_and_a_rejection_wake_everybody(rows: Rows, desk: GroupDesk
     await desk.decide(group.id, said(group, "respond", comment="it was the firewall"), ADMIN)
     assert sorted(rows.jobs()) == sorted(a.incident_id for a in asked)
     assert (await desk.get(group.id)).decisions[0].phase == "done"
+
+
+async def test_of_a_group_all_who_wait_are_reminded_of_and_the_next_may_decide_on_all(
+    rows: Rows, desk: GroupDesk
+) -> None:
+    """Also when the one whose message asked was decided alone."""
+    asked = [await ask(rows, n, approvers=["ann@example.com"], ttl_seconds=3600) for n in range(1, 4)]
+    await rows.store.decide(asked[0].id, APPROVE, ADMIN)
+    rows.clock.turn(seconds=1900)
+    reminders = Reminders(rows.db, rows.clock)
+    due = await reminders.due()
+    assert [(w.item.approval.id, w.stage) for w in due] == [(asked[1].id, HALF)]
+    assert await reminders.remind(asked[1].id, HALF, ask_next=["carl@example.com"])
+    assert await reminders.due() == [], "one reminder for all of them"
+    group = await group_of(desk)
+    told = rows.sql(
+        "SELECT kind, recipient, payload->>'group_id' FROM outbox WHERE payload->>'stage' = '1' ORDER BY id"
+    )
+    assert told == [
+        ("reminder", "ann@example.com", group.id),
+        ("approval", "carl@example.com", group.id),
+    ]
+    assert group.approvers == ["ann@example.com", "carl@example.com"]
+    late = await ask(rows, 9, approvers=["ann@example.com"])
+    carl = Reviewer(name="carl@example.com", role="approver", channel="email")
+    await desk.decide(group.id, said(await group_of(desk)), carl)
+    assert (await rows.store.approval(late.id)).decided_by == "carl@example.com"
+
+
+async def test_another_decision_than_the_first_is_no_replay_of_it(rows: Rows, desk: GroupDesk) -> None:
+    asked = [await ask(rows, n) for n in range(1, 4)]
+    group = await group_of(desk)
+    await desk.decide(group.id, said(group, excepted=[asked[2].incident_id]), ADMIN)
+    again = await desk.decide(group.id, said(group, excepted=[asked[2].id]), ADMIN)
+    assert standing(again)["pending"] == 1, "named by incident or by approval, it is the same"
+    for others in ([], [asked[1].id]):
+        with pytest.raises(Conflict, match="has decided"):
+            await desk.decide(group.id, said(group, excepted=others), ADMIN)
 
 
 # Acting in turn

@@ -203,6 +203,10 @@ class Policy(Strict):
                 merged.update(entry.rules)
         return Rules.model_validate(merged)
 
+    def has_quiet_hours(self) -> bool:
+        """Whether messages about any incident wait for the morning."""
+        return bool(self.defaults.quiet_hours) or any(e.rules.get("quiet_hours") for e in self.jobs)
+
     def approvers(self) -> set[str]:
         """Everyone whom any part of the policy names as an approver, or as the next to be asked."""
         lists = [self.defaults.approvers, self.defaults.escalate_to]

@@ -17,7 +17,7 @@ async def remind(runtime: Runtime) -> int:
     """
     reminders = Reminders(runtime.db, runtime.clock)
     reminded = 0
-    for waiting in await reminders.due():
+    for waiting in await reminders.due(runtime.policy):
         incident, approval = waiting.item.incident, waiting.item.approval
         rules = runtime.policy.rules_for(incident.job_name, incident.tags, incident.failure_class)
         ask_next = rules.escalate_to if waiting.stage == LAST else rules.escalate_to[:1]

@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, Float, and_, cast, extract, func, or_, sel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.incident import ApprovalStatus
+from core.policy import Policy
+from core.quiet_hours import QuietHours
 from core.recipients import person
 from store import approvals, duties, events, group_decisions, groups, incidents, outbox
 from store.approvals import view
@@ -44,12 +46,15 @@ def _stage_reached(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def stage_at(began: datetime, ends: datetime, now: datetime) -> int:
-    """The stage that a question is in at `now`: 0, `HALF` or `LAST`."""
-    whole = ends - began
-    if now >= ends - min(whole * LAST_PART, LAST_AT_MOST):
+def stage_at(began: datetime, ends: datetime, now: datetime, quiet: QuietHours | None = None) -> int:
+    """The stage that a question is in at `now`: 0, `HALF` or `LAST`; its time does not run in `quiet` hours."""
+    whole, left = ends - began, ends - now
+    # Somebody may have given it more time at night, for the night.
+    if quiet is not None and (told := quiet.open_between(began, ends)):
+        whole, left = told, quiet.open_between(now, ends)
+    if left <= min(whole * LAST_PART, LAST_AT_MOST):
         return LAST
-    return HALF if now >= began + whole / 2 else 0
+    return HALF if left * 2 <= whole else 0
 
 
 class Reminders:
@@ -59,12 +64,14 @@ class Reminders:
         self._db = db
         self._clock = clock
 
-    async def due(self, limit: int = 100) -> list[Waiting]:
+    async def due(self, policy: Policy | None = None, limit: int = 1000) -> list[Waiting]:
         """Open questions that have come to a stage nobody was reminded of, those that end first first.
 
-        Of a group only the one that speaks for it.
+        Of a group only the one that speaks for it. The policy's quiet hours are no part of their time.
         """
-        now = self._clock.now()
+        now, policy = self._clock.now(), policy or Policy()
+        # Which hours are quiet is not the database's to say.
+        reached = ApprovalModel.reminders < LAST if policy.has_quiet_hours() else _stage_reached(now)
         statement = (
             select(ApprovalModel, IncidentModel)
             .join(IncidentModel, IncidentModel.id == ApprovalModel.incident_id)
@@ -72,19 +79,21 @@ class Reminders:
                 ApprovalModel.status == ApprovalStatus.PENDING,
                 ApprovalModel.expires_at > now,
                 groups.speaks_for_itself(),
-                _stage_reached(now),
+                reached,
             )
             .order_by(ApprovalModel.expires_at)
             .limit(limit)
         )
+        found = []
         async with self._db.transaction() as session:
-            return [
-                Waiting(
-                    item=ApprovalItem(approval=view(row, False), incident=incidents.summary(incident)),
-                    stage=stage_at(row.extended_at or row.created_at, row.expires_at or now, now),
-                )
-                for row, incident in await session.execute(statement)
-            ]
+            for row, incident in await session.execute(statement):
+                rules = policy.rules_for(incident.job_name, incident.tags, incident.failure_class)
+                began = row.extended_at or row.created_at
+                stage = stage_at(began, row.expires_at or now, now, rules.quiet())
+                if stage > row.reminders:
+                    item = ApprovalItem(approval=view(row, False), incident=incidents.summary(incident))
+                    found.append(Waiting(item=item, stage=stage))
+        return found
 
     async def remind(self, approval_id: str, stage: int, *, ask_next: Sequence[str] = ()) -> bool:
         """Remind everyone who was asked, and ask those in `ask_next` who were not; whether it was still time for it.

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -169,6 +171,35 @@ async def test_at_night_only_critical_jobs_send(
     clock.at = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)  # seven o'clock
     await Postman(runtime).deliver()
     assert len(mailbox.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "quiet_until", "half"),
+    [
+        # In the night: all of its four hours are in the morning.
+        ("2026-11-20T22:00", "2026-11-21T06:00", "2026-11-21T08:00"),
+        # In the evening: three hours before the night and one after it, so half is over before it.
+        ("2026-11-20T18:00", "2026-11-20T18:00", "2026-11-20T20:00"),
+    ],
+)
+async def test_a_night_is_no_part_of_a_question_s_time(
+    timed: tuple[Runtime, TurnedClock, Box], mailbox: Mailbox, asked_at: str, quiet_until: str, half: str
+) -> None:
+    runtime, clock, _ = timed
+    clock.at = datetime.fromisoformat(asked_at).replace(tzinfo=UTC)
+    seconds = runtime.policy.defaults.seconds_to_decide(clock.at)
+    people: dict[str, Any] = {"approvers": ["anna@example.com"], "notify": ["anna@example.com"]}
+    approval = await ask(runtime.store, await tell(runtime.store), ttl_seconds=seconds, **people)
+    told: list[datetime] = []
+    while clock.at < datetime.fromisoformat(str(approval.expires_at)):
+        await remind(runtime)
+        while await Postman(runtime).deliver():
+            pass
+        told += [clock.at] * (len(mailbox.messages) - len(told))
+        clock.turn(minutes=15)
+    assert told[:2] == [datetime.fromisoformat(at).replace(tzinfo=UTC) for at in (quiet_until, half)]
+    hours = {at.astimezone(ZoneInfo("Europe/Berlin")).hour for at in told}
+    assert hours <= set(range(7, 22)) and "carl@example.com" in {str(m["To"]) for m in mailbox.messages}
 
 
 @pytest.mark.parametrize(("job", "told"), [("nightly", False), ("told_orders", True)])

@@ -19,6 +19,7 @@ from langgraph.types import Command, Interrupt, StateSnapshot
 from langsmith.utils import tracing_is_enabled
 
 from core.errors import RunNotFound, WorkspaceRefused
+from core.groups import Together
 from core.incident import FINISHED, ApprovalStatus, Status
 from graph.build import build
 from nodes.context import Clock, Context
@@ -280,7 +281,13 @@ async def _refused(ctx: Context, incident_id: str, error: WorkspaceRefused) -> N
     await ctx.store.update_incident(incident_id, status=Status.BROKEN, note=str(error))
     rules = ctx.policy.defaults
     people = rules.escalate_to or rules.approvers or rules.owners
-    await ctx.store.notify(incident_id, "broken", people, key="broken/workspace_refused")
+    pace = rules.groups
+    together = Together(
+        about="the workspace refuses us",
+        settle_seconds=pace.settle_seconds,
+        update_seconds=pace.update_seconds,
+    )
+    await ctx.store.notify(incident_id, "broken", people, key="broken/workspace_refused", together=together)
 
 
 async def _begun_by_another_version(ctx: Context, incident_id: str, version: str) -> None:

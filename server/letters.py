@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from core.incident import Approval, ApprovalStatus
+from core.incident import Approval, ApprovalStatus, DecisionKind
 from core.recipients import person
 from server import group_links, review_links
 from store import views
 from store.bundles import Along
+from store.decisions import STATUS_AFTER
 from store.group_views import Group, GroupMember
 from tools.notify import ASKING, Ask, Message, compose
+from tools.notify.message import AskGroup
 from wiring.runtime import Runtime
 
 
@@ -35,27 +37,39 @@ async def write(
 
     Args:
         approval: What it is about, if it asks for a decision or says how one ended.
-        group: Those that one decision answers for, if it asks for more than one.
+        group: Those that one decision answers for, if it asks for more than one; or a group of which nobody waits.
         along: Who else this tells of, where it is news of one cause.
     """
     facts: dict[str, Any] = {**incident.facts, "incident_id": incident.id, "note": incident.note}
     link = f"{public_address(runtime)}/console/incidents/{incident.id}"
-    ask = None
-    if group is not None:
-        facts["group"] = group.model_dump(mode="json", exclude={"items", "decisions"})
-        facts["members"] = [_member(runtime, item) for item in group_links.waiting(group)]
-        link = await _group_link(runtime, message, group)
-    elif approval is not None:
+    ask: Ask | AskGroup | None = None
+    if approval is not None:
         # The incident may have gone on to another proposal since.
         facts["proposal"] = approval.proposal.model_dump(mode="json")
+    if group is not None:
+        link = await _group_link(runtime, message, group)
+        if group.pending:
+            facts["group"] = group.model_dump(mode="json", exclude={"items", "decisions"})
+            facts["members"] = [_member(runtime, item) for item in group_links.waiting(group)]
+            ask = _ask_group(group, approval)
+    elif approval is not None:
         if approval.status is ApprovalStatus.PENDING:
             ask = Ask(approval.id, approval.payload_sha256)
             link = await _review_link(runtime, message, approval) or link
     elif along:
         facts["members"] = [_member(runtime, item) for item in (incident, *along)]
         link = _list_link(runtime, incident) or link
-    facts["said"] = _said(message, approval)
+    over = group is not None and not group.pending
+    facts["said"] = ending_of_group(group) if group is not None and over else _said(message, approval)
     return compose(message.kind, facts, link=link, key=message.key, ask=ask)
+
+
+def _ask_group(group: Group, shown: Approval | None) -> AskGroup | None:
+    """The question about all who wait; `shown` is the member whose proposal the message shows."""
+    waiting = group_links.waiting(group)
+    params = next((item.params for item in waiting if shown and item.approval_id == shown.id), None)
+    alike = sum(item.params == params for item in waiting)
+    return AskGroup(group.id, group.sha256, group.pending, alike) if group.sha256 else None
 
 
 async def _review_link(runtime: Runtime, message: views.Message, approval: Approval) -> str | None:
@@ -137,6 +151,23 @@ def ending(approval: Approval) -> str:
     decided = f"{approval.decided_by} {_DID[approval.status]} this through {approval.channel}"
     comment = f": {approval.comment}" if approval.comment else "."
     return f"{decided} at {_clock(approval.decided_at)}{comment}"
+
+
+def ending_of_group(group: Group) -> str:
+    """How a group's question ended, in a sentence or two."""
+    said = ""
+    if group.decisions:
+        last = group.decisions[-1]
+        did = _DID[STATUS_AFTER[DecisionKind(last.kind)]]
+        comment = f": {last.comment}" if last.comment else "."
+        when = _clock(last.decided_at.isoformat())
+        said = (
+            f"{last.decided_by} {did} {last.members} failed runs through {last.channel} at {when}{comment} "
+        )
+    answered = sum(item.state != "pending" for item in group.items)
+    if apart := answered - sum(decision.members for decision in group.decisions):
+        said += f"{apart} {'was' if apart == 1 else 'were'} answered alone."
+    return said.strip()
 
 
 _DID = {

@@ -14,10 +14,10 @@ from core.incident import Approval, ApprovalStatus
 from core.policy import QuietHours
 from core.recipients import person
 from server import letters
+from server.corrections import Corrections, Subject, subject
 from store import views
 from store.bundles import Along
-from store.group_views import Group
-from store.notices import SETTLED
+from store.notices import CHANGED, SETTLED
 from store.outbox import TEST
 from store.people import listed
 from tools.feedback import Feedback
@@ -44,6 +44,7 @@ class Postman:
     ) -> None:
         self._runtime = runtime
         self._channels = channels or Channels(runtime.settings)
+        self._corrections = Corrections(runtime, self._channels)
         self._feedback = feedback or Feedback()
 
     async def deliver(self) -> int:
@@ -74,15 +75,18 @@ class Postman:
         if message.kind == "feedback":
             await self._send_feedback(message, detail.incident.trace_run_id)
             await outbox.sent(message.id)
-        elif message.kind == SETTLED:
-            await self._settle(message, detail.incident)
-        elif await self._is_stale(message):
+            return
+        if message.kind in (SETTLED, CHANGED):
+            await self._correct(message, detail.incident)
+            return
+        about = await subject(runtime, message) if message.kind in ASKING else None
+        if about is not None and not about.waits:
             await outbox.dropped(message.id, "It was decided before this could be sent.")
         elif until := self._quiet_until(message, detail.incident):
             await outbox.postpone(message.id, until)
         else:
             along = await outbox.along(message)
-            receipt = await self._hand_over(message, detail.incident, along)
+            receipt = await self._hand_over(message, about or detail.incident, along)
             await outbox.sent(message.id, receipt, along)
             log.info(
                 "postman.sent",
@@ -93,42 +97,47 @@ class Postman:
             )
 
     async def _hand_over(
-        self, message: views.Message, incident: views.Incident, along: Sequence[Along]
+        self, message: views.Message, about: Subject | views.Incident, along: Sequence[Along]
     ) -> Receipt | None:
         """Send it; a group's next message takes the place of its last one where the channel can do that."""
-        approval, group = await self._about(message), await self._group(message)
-        letter = await letters.write(self._runtime, message, incident, approval, group, along)
+        if not isinstance(about, Subject):
+            letter = await letters.write(self._runtime, message, about, None, None, along)
+            return await self._channels.send(message.recipient, letter)
+        letter = await letters.write(self._runtime, message, about.incident, about.approval, about.group)
         before = None
-        if group is not None:
-            before = await self._runtime.outbox.receipt_in_group(group.id, message.recipient)
+        if about.group is not None:
+            before = await self._runtime.outbox.receipt_in_group(about.group.id, message.recipient)
         if before is not None and await self._channels.update(message.recipient, letter, before):
             return before
         return await self._channels.send(message.recipient, letter)
 
-    async def _settle(self, message: views.Message, incident: views.Incident) -> None:
-        """Change the message that asked, where that is possible; say it in another only where the policy wants it."""
-        runtime, outbox = self._runtime, self._runtime.outbox
+    async def _correct(self, message: views.Message, incident: views.Incident) -> None:
+        """Change the message that asked, where that is possible; tell how it ended only where the policy wants it."""
+        outbox = self._runtime.outbox
         asked = await outbox.get(int(message.payload.get("asked") or 0))
         if asked.status == "pending" and asked.attempts:
             # It may be on its way just now: then there will be something to change in a moment.
-            await outbox.postpone(message.id, runtime.clock.now() + SOON)
-            return
-        if asked.status != "sent":
+            await outbox.postpone(message.id, self._runtime.clock.now() + SOON)
+        elif asked.status != "sent":
             await outbox.dropped(message.id, "Nothing was asked.")
-            return
-        group = await self._group(asked)
-        approval = None if group else await self._about(message)
-        as_asked = message if group is None else message.model_copy(update={"kind": "approval"})
-        letter = await letters.write(runtime, as_asked, incident, approval, group)
-        if asked.receipt and await self._channels.update(message.recipient, letter, asked.receipt):
+        elif await self._corrections.correct(asked, over=_is_over(message)):
             await outbox.sent(message.id)
-            return
+        elif message.kind == SETTLED and message.payload.get("tell", True):
+            await self._tell(message, asked, incident)
+        else:
+            await outbox.dropped(message.id, "There is nothing to tell.")
+
+    async def _tell(self, message: views.Message, asked: views.Message, incident: views.Incident) -> None:
+        """Say in a message of its own how it ended, if that is news to its recipient."""
+        runtime, outbox = self._runtime, self._runtime.outbox
+        about = await subject(runtime, asked, over=_is_over(message))
         rules = runtime.policy.rules_for(incident.job_name, incident.tags, incident.failure_class)
-        if approval is None or not rules.tell_decision or not _is_news(approval, message.recipient):
+        if about.waits or not rules.tell_decision or not _is_news(about.approval, message.recipient):
             await outbox.dropped(message.id, "There is nothing to tell.")
         elif until := self._quiet_until(message, incident):
             await outbox.postpone(message.id, until)
         else:
+            letter = await letters.write(runtime, message, about.incident, about.approval, about.group)
             await self._channels.send(message.recipient, letter)
             await outbox.sent(message.id)
 
@@ -137,26 +146,6 @@ class Postman:
         if trace_run_id is not None:
             approval_id = message.key.split("/")[-2]
             await self._feedback.send(trace_run_id, await self._runtime.store.approval(approval_id))
-
-    async def _about(self, message: views.Message) -> Approval | None:
-        """The approval that this asks about, or tells the end of."""
-        approval_id = message.payload.get("approval_id")
-        return await self._runtime.store.approval(approval_id) if approval_id else None
-
-    async def _is_stale(self, message: views.Message) -> bool:
-        """Whether this asks for a decision that was taken meanwhile."""
-        if message.kind not in ASKING or await self._group(message):
-            return False
-        approval = await self._about(message)
-        return approval is not None and approval.status is not ApprovalStatus.PENDING
-
-    async def _group(self, message: views.Message) -> Group | None:
-        """The group that this asks about, if more than one member of it waits for the decision."""
-        group_id = message.payload.get("group_id")
-        if not group_id:
-            return None
-        group = await self._runtime.groups.get(group_id)
-        return group if group.pending > 1 else None
 
     def _quiet_until(self, message: views.Message, incident: views.Incident) -> datetime | None:
         rules = self._runtime.policy.rules_for(incident.job_name, incident.tags, incident.failure_class)
@@ -186,6 +175,11 @@ class Postman:
             await self._runtime.store.add_event(
                 incident_id, "message_failed", facts, key=f"message_failed/{message_id}"
             )
+
+
+def _is_over(message: views.Message) -> bool:
+    """Whether this says that nobody waits any more in a group."""
+    return bool(message.payload.get("over"))
 
 
 def _is_news(approval: Approval, recipient: str) -> bool:

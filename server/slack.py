@@ -8,19 +8,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 
-from core.errors import Forbidden, InvalidInput, PitstopError
-from core.incident import Approval, DecisionKind, Reviewer
+from core.errors import ConfigurationError, Conflict, DeliveryFailed, InvalidInput, PitstopError
+from core.incident import DecisionKind
 from server import slack_fields, slack_views
 from server.console.forms import read_decision
+from server.corrections import Corrections
 from server.letters import public_address
 from server.metrics import Metrics
 from server.problems import Problem, ProblemError, from_exception
 from server.routes.approvals import record_decision
-from store.decisions import may_decide
+from server.routes.groups import record_group_decision
+from server.slack_users import AWAY, SlackUsers
+from tools.notify import Channels
 from tools.notify.slack import slack_client
 from tools.notify.slack_blocks import APPROVE, EDIT, REJECT, RESPOND, plain
 from wiring.runtime import Runtime
@@ -31,7 +33,6 @@ log = structlog.get_logger(__name__)
 PATIENCE_SECONDS = 2.0
 _WINDOWS = {EDIT: DecisionKind.EDIT, REJECT: DecisionKind.REJECT, RESPOND: DecisionKind.RESPOND}
 _SUBMITTED = {f"pitstop_{kind.value}": kind for kind in _WINDOWS.values()}
-_AWAY = (SlackClientError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 #: What is still to be done once the request was answered.
 Later = Callable[[], Awaitable[None]]
@@ -39,16 +40,24 @@ Later = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True)
 class About:
-    """What a button or a window is about, who used it, and where an answer is seen."""
+    """What a button or a window is about, who used it, and where an answer is seen.
+
+    Attributes:
+        approval_id: The approval; empty where it is a group's question.
+        group_id: The group; empty where it is about one approval.
+        sha256: What was shown: the proposal's hash, or the group's.
+    """
 
     approval_id: str
-    payload_sha256: str
+    group_id: str
+    sha256: str
     user: str
     channel: str
 
     def metadata(self) -> dict[str, str]:
         """What a window carries, so that its submission is about the same."""
-        return {"a": self.approval_id, "h": self.payload_sha256, "c": self.channel}
+        which = {"g": self.group_id} if self.group_id else {"a": self.approval_id}
+        return {**which, "h": self.sha256, "c": self.channel}
 
 
 class SlackDoor:
@@ -63,6 +72,7 @@ class SlackDoor:
         self._runtime = runtime
         self._metrics = metrics
         self._client = slack_client(runtime.settings)
+        self._users = SlackUsers(runtime, self._client)
 
     async def handle(self, payload: Mapping[str, Any]) -> tuple[dict[str, Any] | None, Later | None]:
         """What to answer to an interaction whose signature was checked, and what to do after that.
@@ -124,14 +134,35 @@ class SlackDoor:
         return None
 
     async def _decide(self, about: About, kind: DecisionKind, view: Mapping[str, Any]) -> None:
-        approval = await self._runtime.store.approval(about.approval_id)
-        reviewer = await self._reviewer(about, approval)
-        form = {"payload_sha256": about.payload_sha256, "kind": kind.value}
-        if view:
-            form |= slack_views.read(kind, approval.proposal, view)
-        decision = read_decision(approval.proposal, form)
-        await record_decision(self._runtime, about.approval_id, decision, reviewer)
+        if about.group_id:
+            await self._decide_on_group(about, kind, view)
+        else:
+            approval = await self._runtime.store.approval(about.approval_id)
+            reviewer = await self._users.reviewer(about.user, approval.approvers)
+            form = {"payload_sha256": about.sha256, "kind": kind.value}
+            if view:
+                form |= slack_views.read(kind, approval.proposal, view)
+            decision = read_decision(approval.proposal, form)
+            await record_decision(self._runtime, about.approval_id, decision, reviewer)
         self._metrics.decisions.labels(kind.value, "slack").inc()
+
+    async def _decide_on_group(self, about: About, kind: DecisionKind, view: Mapping[str, Any]) -> None:
+        """One answer for all members that the message showed; those who wait by now must be the same."""
+        group = await self._runtime.groups.get(about.group_id)
+        reviewer = await self._users.reviewer(about.user, group.approvers)
+        answer = slack_views.read_answer(kind, about.sha256, view)
+        try:
+            await record_group_decision(self._runtime, group.id, answer, reviewer)
+        except ProblemError:
+            await self._show_as_it_is(group.id)
+            raise
+
+    async def _show_as_it_is(self, group_id: str) -> None:
+        """Draw a group's messages anew, as far as Slack takes that now."""
+        try:
+            await Corrections(self._runtime, Channels(self._runtime.settings)).group(group_id)
+        except (DeliveryFailed, ConfigurationError) as error:
+            log.warning("slack.not_drawn", group_id=group_id, error=str(error))
 
     async def _in_window(
         self, about: About, problem: Problem | None, view: Mapping[str, Any]
@@ -141,59 +172,40 @@ class SlackDoor:
             return {"response_action": "clear"}
         said = " ".join(part for part in (problem.detail, problem.hint) if part)
         if problem.status == 422:
-            approval = await self._runtime.store.approval(about.approval_id)
-            if wrong := slack_fields.at_fault(approval.proposal, view, said):
+            approval = await self._runtime.store.approval(about.approval_id) if about.approval_id else None
+            if wrong := slack_fields.at_fault(approval and approval.proposal, view, said):
                 return {"response_action": "errors", "errors": {wrong: said[:1000]}}
         return {"response_action": "update", "view": slack_views.notice(problem.title, said)}
 
     async def _open(self, about: About, kind: DecisionKind, trigger_id: str) -> None:
-        approval = await self._runtime.store.approval(about.approval_id)
-        await self._reviewer(about, approval)
-        link = f"{public_address(self._runtime)}/console/incidents/{approval.incident_id}"
-        window = slack_views.window(kind, approval.proposal, about.metadata(), link)
+        window = await self._window(about, kind)
         try:
             await self._client.views_open(trigger_id=trigger_id, view=window)
         except SlackApiError as error:
             log.warning("slack.no_window", error=str(error.response.get("error")))
             raise InvalidInput("Slack did not open the window.", hint="Click once more.") from None
-        except _AWAY as error:
+        except AWAY as error:
             log.warning("slack.away", error=type(error).__name__)
 
-    async def _reviewer(self, about: About, approval: Approval) -> Reviewer:
-        """The reviewer behind the Slack user.
-
-        Raises:
-            Forbidden: There is none, or this one may not decide.
-        """
-        known = self._runtime.settings.slack_users
-        name = known.get(about.user) or await self._address(about.user)
-        name = known.get(name, name)
-        people = self._runtime.people
-        reviewer = await people.reviewer(name, approval.approvers, "slack") if name else None
-        if reviewer is None:
-            raise Forbidden(
-                "Pitstop does not know you as a reviewer.",
-                hint="Ask whoever looks after Pitstop to name you in the policy or in PITSTOP_SLACK_USERS.",
+    async def _window(self, about: About, kind: DecisionKind) -> dict[str, Any]:
+        """The window for one who may decide. Raises: Forbidden, Conflict: nobody's, or a stale group's."""
+        console = f"{public_address(self._runtime)}/console"
+        if not about.group_id:
+            approval = await self._runtime.store.approval(about.approval_id)
+            await self._users.reviewer(about.user, approval.approvers)
+            link = f"{console}/incidents/{approval.incident_id}"
+            return slack_views.window(kind, approval.proposal, about.metadata(), link)
+        if kind is DecisionKind.EDIT:
+            raise InvalidInput("A group's parameters are edited member by member, in the console.")
+        group = await self._runtime.groups.get(about.group_id)
+        await self._users.reviewer(about.user, group.approvers)
+        if group.sha256 != about.sha256:
+            await self._show_as_it_is(group.id)
+            raise Conflict(
+                "The group is not the one that you were shown: members joined, left or changed.",
+                hint=f"The message shows it as it is now: {group.pending} wait for a decision.",
             )
-        if not may_decide(list(approval.approvers), reviewer):
-            raise Forbidden(f"{reviewer.name} may not decide on this.")
-        return reviewer
-
-    async def _address(self, user: str) -> str:
-        """The confirmed e-mail address of a full member of the workspace; empty where there is none."""
-        try:
-            answer = await self._client.users_info(user=user)
-        except SlackApiError as error:
-            log.warning("slack.unknown_user", error=str(error.response.get("error")))
-            return ""
-        except _AWAY as error:
-            log.warning("slack.away", error=type(error).__name__)
-            return ""
-        found: dict[str, Any] = answer.get("user") or {}
-        others = ("deleted", "is_bot", "is_stranger", "is_restricted", "is_ultra_restricted")
-        if any(found.get(mark) for mark in others) or found.get("is_email_confirmed") is False:
-            return ""
-        return str((found.get("profile") or {}).get("email") or "")
+        return slack_views.window(kind, None, about.metadata(), f"{console}/groups/{group.id}")
 
     async def _say(self, about: About, problem: Problem) -> None:
         """Tell the user, and nobody else in the channel."""
@@ -202,7 +214,7 @@ class SlackDoor:
             await self._client.chat_postEphemeral(channel=about.channel, user=about.user, text=text)
         except SlackApiError as error:
             log.warning("slack.not_told", error=str(error.response.get("error")))
-        except _AWAY as error:
+        except AWAY as error:
             log.warning("slack.away", error=type(error).__name__)
 
 
@@ -210,12 +222,13 @@ def _about(carried: Any, payload: Mapping[str, Any]) -> About:
     """Raises: InvalidInput: the button or the window carries nothing of ours."""
     try:
         value = json.loads(str(carried or ""))
-        approval_id, sha256 = str(value["a"]), str(value["h"])
-    except (ValueError, TypeError, KeyError) as error:
+        group_id = str(value.get("g") or "")
+        approval_id, sha256 = "" if group_id else str(value["a"]), str(value["h"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InvalidInput("This is no button of Pitstop's.") from error
     user = str((payload.get("user") or {}).get("id") or "")
     channel = str((payload.get("channel") or {}).get("id") or value.get("c") or user)
-    return About(approval_id, sha256, user, channel)
+    return About(approval_id, group_id, sha256, user, channel)
 
 
 def _first(items: Any) -> Mapping[str, Any]:

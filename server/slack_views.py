@@ -6,9 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from core.actions import Proposal
+from core.errors import InvalidInput
+from core.groups import GroupAnswer
 from core.incident import DecisionKind
 from server import slack_fields
+from server.console.forms import read_useful
 from server.slack_fields import line, row
 from tools.notify.slack_blocks import plain
 
@@ -71,6 +76,26 @@ def read(kind: DecisionKind, proposal: Proposal | None, view: Mapping[str, Any])
     if kind is DecisionKind.EDIT and proposal is not None:
         form |= slack_fields.edited(proposal, values)
     return form
+
+
+def read_answer(kind: DecisionKind, sha256: str, view: Mapping[str, Any]) -> GroupAnswer:
+    """What was submitted, or clicked (no view), as an answer to a group's question.
+
+    Raises:
+        InvalidInput: It is none that our messages and windows can make.
+    """
+    form = read(kind, None, view)
+    given = {
+        "kind": kind,
+        "sha256": sha256,
+        "comment": form["comment"],
+        "then": form["then"] if kind is DecisionKind.REJECT and form["then"] else "nothing",
+        "useful": read_useful(form["useful"]),
+    }
+    try:
+        return GroupAnswer.model_validate(given)
+    except ValidationError as error:
+        raise InvalidInput("This is no answer to a group's question.") from error
 
 
 def notice(title: str, text: str) -> Json:

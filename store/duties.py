@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Forbidden
 from core.incident import Decision, DecisionKind, Reviewer
-from store import events, outbox
+from store import events, notices, outbox
 from store.models import ApprovalModel, MemberModel, MessageModel
 from store.notices import ASKS
 from store.people import listed
@@ -64,6 +64,7 @@ async def ask_another(
     }
     step = f"{row.id}/{row.payload_sha256[:16]}/{at.isoformat()}"
     await events.append(session, row.incident_id, "edited", facts, key=f"edited/{step}", at=at)
+    await notices.change(session, row.incident_id, row.id, at)
     named = [name for name in map(str, row.approvers) if "@" in name or ":" in name]
     others = [*named, *await asked(session, row)]
     await outbox.put(

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import Conflict, Gone, InvalidInput
 from core.groups import group_sha256
 from core.incident import ApprovalStatus, Reviewer
-from store import events, outbox
+from store import events, notices, outbox
 from store.approvals import iso
 from store.decisions import check_may_decide, too_late
 from store.models import ApprovalModel, GroupModel, IncidentModel, new_id
@@ -173,6 +173,7 @@ async def extend(
         "expires_at": iso(row.expires_at),
     }
     await events.append(session, row.incident_id, "extended", facts, key=f"extended/{row.id}", at=at)
+    await notices.change(session, row.incident_id, row.id, at)
 
 
 def _check_open(row: ApprovalModel, by: Reviewer, at: datetime) -> None:

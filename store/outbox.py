@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Update, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
@@ -17,6 +17,7 @@ from store.bundles import Along
 from store.clock import Clock
 from store.engine import Database
 from store.models import MessageModel, new_id
+from store.notices import goes_on
 from store.views import Message
 
 #: The kind of a message by which somebody tries out a channel.
@@ -160,8 +161,20 @@ class Outbox:
             raise NotFound(f"There is no message {message_id}.")
         return _view(row)
 
+    async def posted(self, group_id: str) -> list[Message]:
+        """The messages that ask about a group and can be changed; of those that took one place, the newest."""
+        mine = MessageModel.payload["group_id"].astext == group_id
+        newest = (
+            select(MessageModel)
+            .ext(distinct_on(MessageModel.receipt))
+            .where(mine, MessageModel.status == "sent", MessageModel.receipt.is_not(None), goes_on())
+            .order_by(MessageModel.receipt, MessageModel.id.desc())
+        )
+        async with self._db.transaction() as session:
+            return [_view(row) for row in await session.scalars(newest)]
+
     async def receipt_in_group(self, group_id: str, recipient: str) -> Mapping[str, Any] | None:
-        """The receipt of the newest message about a group that this recipient got; None without one."""
+        """The receipt of the newest message that asks this recipient about a group; None without one."""
         newest = (
             select(MessageModel.receipt)
             .where(
@@ -169,6 +182,7 @@ class Outbox:
                 MessageModel.recipient == recipient,
                 MessageModel.status == "sent",
                 MessageModel.receipt.is_not(None),
+                goes_on(),
             )
             .order_by(MessageModel.id.desc())
             .limit(1)

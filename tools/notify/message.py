@@ -79,6 +79,16 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class AskGroup:
+    """A question about all members of a group that wait, as they were: how many, and how many as the one shown."""
+
+    group_id: str
+    sha256: str
+    pending: int
+    alike: int
+
+
+@dataclass(frozen=True)
 class Message:
     """A message ready for any channel. `key` is the same for each try to send it.
 
@@ -92,11 +102,11 @@ class Message:
     key: str = ""
     link: str | None = None
     shown: Json = field(default_factory=dict)
-    ask: Ask | None = None
+    ask: Ask | AskGroup | None = None
 
 
 def compose(
-    kind: str, facts: Json, *, link: str | None = None, key: str = "", ask: Ask | None = None
+    kind: str, facts: Json, *, link: str | None = None, key: str = "", ask: Ask | AskGroup | None = None
 ) -> Message:
     """A message about an incident.
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tools.notify.group import member_lines
-from tools.notify.message import Message
+from tools.notify.message import Ask, AskGroup, Message
 
 Block = dict[str, Any]
 
@@ -65,7 +65,7 @@ def _proposal(proposal: dict[str, Any] | None) -> list[Block]:
 
 def _buttons(message: Message) -> list[Block]:
     buttons: list[Block] = []
-    if message.ask is not None:
+    if isinstance(message.ask, Ask):
         value = json.dumps({"a": message.ask.approval_id, "h": message.ask.payload_sha256})
         buttons = [
             _button("Approve", APPROVE, value, style="primary"),
@@ -73,12 +73,34 @@ def _buttons(message: Message) -> list[Block]:
             _button("Reject…", REJECT, value, style="danger"),
             _button("Hint…", RESPOND, value),
         ]
+    elif message.ask is not None:
+        ask = message.ask
+        value = json.dumps({"g": ask.group_id, "h": ask.sha256})
+        buttons = [
+            _button(f"Approve all {ask.pending}…", APPROVE, value, style="primary", confirm=_confirm(ask)),
+            _button(f"Reject all {ask.pending}…", REJECT, value, style="danger"),
+            _button("Hint…", RESPOND, value),
+        ]
     if message.link:
-        buttons.append(_button("Whole story", OPEN, "", url=message.link))
+        label = "Whole list" if isinstance(message.ask, AskGroup) else "Whole story"
+        buttons.append(_button(label, OPEN, "", url=message.link))
     return [{"type": "actions", "elements": buttons}] if buttons else []
 
 
-def _button(label: str, action_id: str, value: str, **more: str) -> Block:
+def _confirm(ask: AskGroup) -> Block:
+    """What Slack asks once more before a click answers for more than the message shows."""
+    differ = ask.pending - ask.alike
+    all_alike = "All of them have the proposal that is shown."
+    some = f"The proposal that is shown is that of {ask.alike}; {differ} differ from it: see the whole list."
+    return {
+        "title": _text(f"Approve all {ask.pending}?", 100),
+        "text": _text(f"{some if differ else all_alike} One goes first, the others when it has held.", 300),
+        "confirm": _text("Approve all", 30),
+        "deny": _text("Not now", 30),
+    }
+
+
+def _button(label: str, action_id: str, value: str, **more: Any) -> Block:
     given = {"value": value} if value else {}
     return {"type": "button", "text": _text(label, 75), "action_id": action_id, **given, **more}
 

@@ -27,6 +27,10 @@ _REFUSALS: dict[int, type[PitstopError]] = {
 }
 
 
+class NoAnswer(PitstopError):
+    """No answer came, or 5xx: what was sent may have been taken all the same."""
+
+
 class Client:
     """Pitstop's API.
 
@@ -58,14 +62,18 @@ class Client:
         """GET a path under `/api/v1`. Raises: as `post`."""
         return self._send("GET", path, params={k: v for k, v in params.items() if v is not None})
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def post(self, path: str, body: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
         """POST JSON to a path under `/api/v1`.
+
+        Args:
+            key: The same for a second try of the same body, which is then answered as the first one was.
 
         Raises:
             Unauthenticated, Forbidden, NotFound, Conflict, Gone, InvalidInput: As the service says.
-            PitstopError: It does not answer, or answers with another status.
+            NoAnswer: It does not answer, or can't do it now.
+            PitstopError: It answers with another status.
         """
-        return self._send("POST", path, json=body or {})
+        return self._send("POST", path, json=body or {}, headers={"idempotency-key": key} if key else {})
 
     def upload(self, path: str, file: Path) -> Any:
         """POST a file to a path under `/api/v1`. Raises: InvalidInput: it can't be read; else as `post`."""
@@ -81,7 +89,7 @@ class Client:
         try:
             answer = self._http.request(method, f"/api/v1{path}", **options)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise PitstopError(
+            raise NoAnswer(
                 f"Pitstop does not answer at {self.url}: {error}.",
                 hint="Start it with `pitstop serve`, or set PITSTOP_PUBLIC_URL to where it runs.",
             ) from error
@@ -106,7 +114,7 @@ def _refusal(answer: httpx.Response) -> PitstopError:
     hints = [plain(known.get("hint") or "")]
     if answer.status_code == 401:
         hints.append("Set PITSTOP_TOKEN to an API token (`pitstop tokens create NAME`).")
-    kind = _REFUSALS.get(answer.status_code, PitstopError)
+    kind = _REFUSALS.get(answer.status_code, NoAnswer if answer.is_server_error else PitstopError)
     return kind(message, hint=" ".join(hint for hint in hints if hint))
 
 

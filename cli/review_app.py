@@ -79,6 +79,7 @@ class ReviewApp(App[None]):
         self._client = client
         self._look_seconds = look_seconds
         self._mine = not everyone
+        self._filter = ""
         self._items: dict[str, Json] = {}
         #: What the story shows: the row's key, the incident, its group.
         self._shown: tuple[str, Json, Json | None] | None = None
@@ -107,16 +108,16 @@ class ReviewApp(App[None]):
     @work(exclusive=True, group="queue")
     async def action_look(self) -> None:
         """Read the queue again, and the story of the one that is shown."""
-        asked = (self._mine, self.query_one("#filter", Input).value.strip())
+        mine, narrowed = self._mine, self._filter
         try:
-            queue = await self._get("/queue", mine=asked[0], q=asked[1])
+            queue = await self._get("/queue", mine=mine, q=narrowed)
         except PitstopError as error:
             self._status(f"! Trying again. {error}")
             return
         gone = self._fill(queue["items"])
-        waits = f"{queue['total']} waiting" + (f" for {queue['caller']}" if self._mine else "")
-        narrowed = f", filter: {asked[1]}" if asked[1] else ""
-        self._status(f"Pitstop  {waits}{narrowed}  {datetime.now():%H:%M:%S}")
+        waits = f"{queue['total']} waiting" + (f" for {queue['caller']}" if mine else "")
+        waits += f", filter: {narrowed}" if narrowed else ""
+        self._status(f"Pitstop  {waits}  {datetime.now():%H:%M:%S}")
         if gone is not None:
             await self._say_who(gone)
         self._show()
@@ -189,7 +190,7 @@ class ReviewApp(App[None]):
             self.query_one("#detail").scroll_home(animate=False)
 
     def _nothing(self) -> str:
-        if self.query_one("#filter", Input).value.strip():
+        if self._filter:
             return "Nothing that waits matches the filter. esc: without it."
         return "Nothing waits for you. m: what waits for anybody." if self._mine else "Nothing waits."
 
@@ -235,13 +236,14 @@ class ReviewApp(App[None]):
 
     @on(Input.Submitted, "#filter")
     def _filtered(self, event: Input.Submitted) -> None:
-        event.input.display = bool(event.value.strip())
+        self._filter = event.value.strip()
+        event.input.display = bool(self._filter)
         self._again()
 
     def action_all(self) -> None:
         """Without a filter again."""
         field = self.query_one("#filter", Input)
-        field.value, field.display = "", False
+        field.value, field.display, self._filter = "", False, ""
         self._again()
 
     def action_mine(self) -> None:
@@ -287,5 +289,5 @@ class ReviewApp(App[None]):
             if not self.query("#status"):  # the screen was closed meanwhile: nothing is left to show it on
                 raise asyncio.CancelledError
 
-    async def _post(self, path: str, body: dict[str, Any]) -> Any:
-        return await asyncio.to_thread(self._client.post, path, body)
+    async def _post(self, path: str, body: dict[str, Any], key: str) -> Any:
+        return await asyncio.to_thread(self._client.post, path, body, key=key)

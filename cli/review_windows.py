@@ -5,9 +5,12 @@ A window sends its form itself, so that what the service says about it is read w
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from rich.text import Text
 from textual import work
@@ -17,11 +20,13 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from cli.client import NoAnswer
 from cli.plain import line
 from cli.review_forms import Deciding, Form
 from core.errors import InvalidInput, PitstopError
 
-Send = Callable[[str, dict[str, Any]], Awaitable[Any]]
+#: Posts a body to a path; the key is the same whenever the same is sent again.
+Send = Callable[[str, dict[str, Any], str], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Window(ModalScreen[Outcome | None]):
 
     Args:
         form: What is asked for.
-        send: Posts a body to a path of the service.
+        send: Posts it to the service.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "leave", "Leave"), ("ctrl+s", "send", "Send")]
@@ -48,6 +53,7 @@ class Window(ModalScreen[Outcome | None]):
         self.form = form
         self._send = send
         self._sending = False
+        self._nonce = uuid4().hex
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="window", can_focus=False):
@@ -80,10 +86,13 @@ class Window(ModalScreen[Outcome | None]):
 
     @work
     async def deliver(self, body: dict[str, Any]) -> None:
-        """Send; a mistake that can be mended here is shown here, everything else ends the window."""
+        """Send; what can be mended or tried again here is shown here, everything else ends the window."""
         form = self.form
         try:
-            answer = await self._send(f"{form.target.path}/{form.VERB}", body)
+            answer = await self._send(f"{form.target.path}/{form.VERB}", body, self._key(body))
+        except NoAnswer as error:
+            self._sending = False
+            self._mistake(f"{error.message} It may have been taken; send it again, it is taken once.")
         except InvalidInput as error:
             self._sending = False
             self._mistake(error)
@@ -92,6 +101,10 @@ class Window(ModalScreen[Outcome | None]):
         else:
             said = f"{form.done(answer)}: {form.target.name}"
             self.dismiss(Outcome(said, answered=isinstance(form, Deciding)))
+
+    def _key(self, body: dict[str, Any]) -> str:
+        """Another one for another body: the service refuses a key that was used for something else."""
+        return hashlib.sha256(f"{self._nonce}{json.dumps(body, sort_keys=True)}".encode()).hexdigest()
 
     def _mistake(self, what: object) -> None:
         shown = self.query_one("#mistake", Static)

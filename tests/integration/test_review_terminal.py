@@ -30,17 +30,23 @@ EVIL_SHOWN = "abcde[bold]f[/nothing][@click=app.quit]g[/]"
 
 @contextlib.asynccontextmanager
 async def opened(
-    box: Box, *, name: str = ANNA, role: str = "approver", size: tuple[int, int] = (80, 24), look: float = 0.3
+    box: Box,
+    *,
+    name: str = ANNA,
+    role: str = "approver",
+    size: tuple[int, int] = (80, 24),
+    look: float = 0.3,
+    app: Any = None,
 ) -> AsyncIterator[Pilot[None]]:
-    """The queue of this person, on a terminal of this size."""
-    async with served(box.app) as url:
+    """The queue of this person, on a terminal of this size; `app` stands before the service."""
+    async with served(app or box.app) as url:
         settings = Settings(
             _env_file=None,  # type: ignore[call-arg]
             public_url=url,
             token=SecretStr(await box.token(name, role)),
         )
-        app = ReviewApp(Client(settings), look_seconds=look)
-        async with app.run_test(size=size, notifications=True) as pilot:
+        queue = ReviewApp(Client(settings), look_seconds=look)
+        async with queue.run_test(size=size, notifications=True) as pilot:
             yield pilot
 
 
@@ -345,3 +351,39 @@ async def test_a_service_that_goes_away_is_said_and_waited_for(box: Box) -> None
         with box.postgres_away():
             await shows(pilot, "! Trying again. Postgres does not answer")
         await shows(pilot, "1 waiting for anna")
+
+
+async def test_an_answer_that_got_lost_is_asked_for_again_and_taken_once(box: Box) -> None:
+    approval = await one(box, approvers=[ANNA])
+    await box.token("ben@example.com", "approver")
+    lost = Lost(box)
+    async with opened(box, app=lost) as pilot:
+        await shows(pilot, "NIGHTLY_ORDERS")
+        await pilot.press("d", *"ben@example.com", "enter")
+        await shows(pilot, "It may have been taken; send it again", "esc leave")
+        await pilot.press("enter")
+        await shows(pilot, "ben@example.com is asked too")
+    assert lost.answers == 1
+    assert box.sql("SELECT count(*)::int FROM events WHERE kind = 'delegated'") == [(1,)]
+    assert (await box.runtime.store.approval(approval.id)).approvers == [ANNA, "ben@example.com"]
+
+
+class Lost:
+    """The service behind a gateway that loses the first answer to a POST, after the work was done."""
+
+    def __init__(self, box: Box) -> None:
+        self._app = box.app
+        self.answers = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or self.answers:
+            await self._app(scope, receive, send)
+            return
+        self.answers += 1
+
+        async def nowhere(_: Any) -> None:
+            return
+
+        await self._app(scope, receive, nowhere)
+        await send({"type": "http.response.start", "status": 502, "headers": []})
+        await send({"type": "http.response.body", "body": b"bad gateway"})

@@ -43,7 +43,7 @@ SELECT coalesce(i.failure_class, 'not known yet') AS name, {_PERCENTILES}
 FROM incidents i WHERE {_OPENED} AND {_RECOVERED} GROUP BY 1 ORDER BY count DESC, 1 LIMIT 15"""
 
 #: `ended`: finished, or left to people by Pitstop, and not merely observed. `hands_free`: resolved, and nobody
-#: edited, took over or gave a hint: at most somebody said yes. `unasked`: resolved, and nobody was even asked.
+#: edited, took over, gave a hint or asked for a second look: at most somebody said yes. `unasked`: resolved, and nobody was even asked.
 OUTCOMES = f"""
 SELECT count(*) AS opened,
   count(*) FILTER (WHERE i.status = 'observed') AS observed,
@@ -51,7 +51,8 @@ SELECT count(*) AS opened,
   count(*) FILTER (WHERE {_RECOVERED}) AS recovered,
   count(*) FILTER (WHERE i.status = 'resolved') AS resolved,
   count(*) FILTER (WHERE i.status = 'resolved' AND NOT coalesce(a.worked, false)
-    AND i.taken_over_by IS NULL) AS hands_free,
+    AND i.taken_over_by IS NULL AND NOT EXISTS (
+      SELECT FROM events e WHERE e.incident_id = i.id AND e.key = 'second_look/1')) AS hands_free,
   count(*) FILTER (WHERE i.status = 'resolved' AND NOT coalesce(a.asked, false)
     AND i.taken_over_by IS NULL) AS unasked
 FROM incidents i LEFT JOIN (

@@ -23,6 +23,12 @@ from wiring.position import NODES, Position
 #: Endings of keys that say nothing to a person.
 HIDDEN = ("sha256", "approval_id", "claim_id", "artifact_id")
 MAX_TASKS_SHOWN = 40
+#: What each score of the triad asks.
+ASKS = {
+    "faithfulness": "does the evidence say so?",
+    "answer_relevance": "does it explain this failure?",
+    "context_precision": "was what was looked up to the point?",
+}
 BAD = frozenset({"FAILED", "TIMEDOUT", "INTERNAL_ERROR", "SUCCESS_WITH_FAILURES"})
 
 
@@ -121,9 +127,10 @@ class View:
         return self.story.run.get("duration_seconds")
 
     @property
-    def triad(self) -> list[tuple[str, float]]:
-        """The three scores with readable names."""
-        return [(name.replace("_", " ").capitalize(), value) for name, value in self.story.triad.items()]
+    def triad(self) -> list[tuple[str, float, str]]:
+        """The three scores, each with a readable name and what it asks."""
+        scores = self.story.triad.items()
+        return [(name.replace("_", " ").capitalize(), value, ASKS.get(name, "")) for name, value in scores]
 
     @property
     def tasks(self) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.incident import Decision, DecisionKind
+from core.incident import Decision, DecisionKind, Status
 from store.fleet import Fleet, FleetNumbers, bucket_for
 from store.pulse import Pulse
 from tests.server_box import Box
@@ -86,6 +86,13 @@ async def test_whose_work_it_was(rows: Rows) -> None:
     outcomes = (await measured(rows)).outcomes
     assert (outcomes.opened, outcomes.observed, outcomes.ended) == (5, 1, 4)
     assert (outcomes.hands_free, outcomes.unasked) == (2, 1)
+    helped = await incident(rows, 6)
+    await rows.store.propose(proposed(helped))
+    await rows.store.update_incident(helped, status=Status.AWAITING_APPROVAL)
+    await rows.store.look_again(helped, by="anna@example.com")
+    await rows.store.finish(helped, "resolved")
+    outcomes = (await measured(rows)).outcomes
+    assert (outcomes.resolved, outcomes.hands_free) == (5, 2)
 
 
 async def test_what_people_said(rows: Rows) -> None:

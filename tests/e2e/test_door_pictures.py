@@ -48,14 +48,14 @@ async def shown(page: Page, html: str, name: str) -> str:
 async def test_the_terminal(box: Box, chromium: Browser) -> None:
     await outage(box, 4)
     await one(box)
-    async with terminal(box, size=(96, 34)) as pilot:
+    async with terminal(box, size=(96, 38)) as pilot:
         await shows(pilot, "4x job 0", "nightly_orders")
         await pilot.press("down")
         await shows(pilot, "NIGHTLY_ORDERS", "EVIDENCE")
         svg = pilot.app.export_screenshot(title="pitstop review")
     # Its fonts are on the web; every run of characters has its width, so another one fits as well.
     svg = re.sub(r"@font-face\s*{[^}]*}", "", svg).replace("Fira Code", "DejaVu Sans Mono")
-    async with looking(chromium, "dark", 1000, 760) as page:
+    async with looking(chromium, "dark", 1000, 840) as page:
         html = f"<!doctype html><body style='margin: 0; font-size: 0'>{svg}</body>"
         text = await shown(page, html, "review-terminal")
     for words in ("4x job 0", "executor oom", "new settings", "NIGHTLY_ORDERS", "+ 16g", "Approve"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.actions import Proposal
+from core.errors import InvalidInput
 from core.incident import Decision, DecisionKind
 from server.console import proposals
 from server.problems import ProblemError
@@ -34,6 +35,13 @@ def read_decision(proposal: Proposal, form: Mapping[str, str]) -> Decision:
         then=then if then in ("terminate", "take_over") and kind is DecisionKind.REJECT else "nothing",  # type: ignore[arg-type]
         useful=read_useful(form.get("useful", "")),
     )
+
+
+def read_seconds(given: str) -> float | None:
+    """How much more time a form asks for; None for as long again as there was. Raises: InvalidInput: No number."""
+    if given and not given.isdecimal():
+        raise InvalidInput("The form does not say how much more time.")
+    return float(given) if given else None
 
 
 def read_useful(given: str) -> bool | None:

@@ -17,7 +17,7 @@ from core.incident import DecisionKind, Reviewer
 from core.stakes import stakes
 from server import group_links
 from server.console import proposals
-from server.console.forms import read_useful
+from server.console.forms import read_seconds, read_useful
 from server.console.pages import frame, render
 from server.console.visitors import Form, Reader, SessionsDep, reviewer, text
 from server.deps import MetricsDep, RuntimeDep
@@ -60,7 +60,7 @@ async def live(
 ) -> Response:
     """What changes by itself: the counts, and how each member stands. `seen` is the hash that the form holds."""
     group = await runtime.groups.get(group_id)
-    return render("_group_live.html", **_context(visitor, sessions, group), seen=seen)
+    return render("_group_live.html", **_context(runtime, visitor, sessions, group), seen=seen)
 
 
 @router.post("/{group_id}/decision")
@@ -100,10 +100,11 @@ async def delegate(
 async def extend(
     group_id: str, runtime: RuntimeDep, visitor: Reader, sessions: SessionsDep, form: Form
 ) -> Response:
-    """Take more time for all that wait: as long again as each had."""
+    """Take more time for all that wait."""
 
     async def work() -> Group:
-        return await runtime.groups.extend(group_id, reviewer(visitor), comment=text(form, "comment"))
+        seconds, comment = read_seconds(text(form, "seconds", 10)), text(form, "comment")
+        return await runtime.groups.extend(group_id, reviewer(visitor), seconds=seconds, comment=comment)
 
     return await _changed(runtime, visitor, sessions, group_id, work)
 
@@ -153,16 +154,17 @@ async def _page(
     runtime: Runtime, visitor: Visitor, sessions: Sessions, group_id: str, problem: Problem | None = None
 ) -> Response:
     group = await runtime.groups.get(group_id)
-    context = _context(visitor, sessions, group)
+    context = _context(runtime, visitor, sessions, group)
     status = problem.status if problem else 200
     return render("group.html", status, **context, seen=group.sha256 or "", problem=problem)
 
 
-def _context(visitor: Visitor, sessions: Sessions, group: Group) -> dict[str, Any]:
+def _context(runtime: Runtime, visitor: Visitor, sessions: Sessions, group: Group) -> dict[str, Any]:
     going_on = any(decision.phase in ("canary", "released") for decision in group.decisions)
     return {
         **frame(visitor, sessions, "groups"),
         **told(group, reviewer(visitor)),
+        "people": sorted(set(runtime.approvers)),
         "going_on": going_on or group.pending > 0,
     }
 

@@ -11,12 +11,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData, UploadFile
 
-from core.errors import InvalidInput, PitstopError
+from core.errors import PitstopError
 from core.incident import Reviewer
 from server import story
 from server.attachments import keep_attachment
 from server.console import incident_page, texts
-from server.console.forms import read_decision
+from server.console.forms import read_decision, read_seconds
 from server.console.pages import frame, render
 from server.console.surroundings import PLACES
 from server.console.visitors import SIGN_IN, Form, Reader, SessionsDep, reviewer, text
@@ -122,11 +122,7 @@ async def extend(approval_id: str, desk: DeskDep) -> Response:
     approval = await desk.runtime.store.approval(approval_id)
 
     async def work() -> None:
-        given = text(desk.form, "seconds", 10)
-        if given and not given.isdecimal():
-            raise InvalidInput("The form does not say how much more time.")
-        seconds = float(given) if given else None
-        comment = text(desk.form, "comment")
+        seconds, comment = read_seconds(text(desk.form, "seconds", 10)), text(desk.form, "comment")
         await desk.runtime.store.extend(approval_id, desk.approver(), seconds=seconds, comment=comment)
 
     return await desk.answer(approval.incident_id, work)

@@ -15,6 +15,8 @@ from server.guards import check_origin
 from server.sessions import COOKIE, HOST_COOKIE, SESSION_SECONDS, Sessions, Visitor
 
 SIGN_IN = "/console/sign-in"
+#: As many members of a group as can be left out, and the form around them.
+MAX_FIELDS = 1100
 
 
 class SignInFirst(Exception):
@@ -64,7 +66,7 @@ async def get_form(request: Request, visitor: AnyVisitor, sessions: SessionsDep)
         Forbidden: It was not.
     """
     check_origin(request)
-    form = await request.form(max_files=1, max_fields=300)
+    form = await request.form(max_files=1, max_fields=MAX_FIELDS)
     given = form.get("csrf")
     sessions.check_csrf(visitor.secret, given if isinstance(given, str) else "")
     return form

@@ -13,7 +13,7 @@ from server import letters, review_links
 from server.console import proposals
 from server.console.forms import read_decision
 from server.console.pages import render
-from server.console.visitors import text
+from server.console.visitors import MAX_FIELDS, text
 from server.deps import MetricsDep, RuntimeDep
 from server.problems import Problem, ProblemError, from_exception
 from server.review_links import Holder
@@ -40,8 +40,6 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 MAX_TOKEN = 1000
-#: As many members of a group as can be left out, and the form around them.
-MAX_FIELDS = 1100
 MAX_EVIDENCE = 3
 
 

@@ -167,11 +167,22 @@ async def test_the_consoles_page_hands_on_and_extends(box: Box) -> None:
     assert wrong.status_code == 422 and "is no approver" in wrong.text
     done = await browser.post(f"{where}/delegate", data=form)
     assert (done.status_code, done.headers["location"]) == (303, where)
-    assert (await browser.post(f"{where}/extend", data=form)).status_code == 303
+    assert (await browser.post(f"{where}/extend", data={**form, "seconds": "soon"})).status_code == 422
+    assert (await browser.post(f"{where}/extend", data={**form, "seconds": "3600"})).status_code == 303
     rows = [await box.runtime.store.approval(a.id) for a in approvals]
     assert all(row.approvers == [ANNA, "carl@example.com"] and row.extended_at for row in rows)
     again = await browser.post(f"{where}/extend", data=form)
     assert again.status_code == 409 and "extended already" in again.text
+
+
+async def test_the_consoles_form_leaves_hundreds_out(box: Box) -> None:
+    group_id, _ = await outage(box, 2, approvers=[ANNA])
+    browser = await signed_in(box)
+    form = {"csrf": csrf(await browser.get(f"/console/groups/{group_id}")), "kind": "approve"}
+    given = {**form, "sha256": (await box.runtime.groups.get(group_id)).sha256 or ""}
+    strangers = [f"apr_{n}" for n in range(400)]
+    answer = await browser.post(f"/console/groups/{group_id}/decision", data={**given, "except": strangers})
+    assert answer.status_code == 422 and "not among the members" in answer.text
 
 
 async def test_the_consoles_form_rates_the_analysis_for_every_member(box: Box) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -103,7 +104,7 @@ class SlackDoor:
                 else:
                     await self._open(about, _WINDOWS[name], str(payload.get("trigger_id") or ""))
             except (PitstopError, ProblemError) as error:
-                await self._say(about, from_exception(error)[0])
+                await self._refused(about, from_exception(error)[0])
 
         return later
 
@@ -117,12 +118,14 @@ class SlackDoor:
         deciding = asyncio.create_task(self._try(about, kind, view))
         done, _ = await asyncio.wait({deciding}, timeout=PATIENCE_SECONDS)
         if done:
-            return await self._in_window(about, deciding.result(), view), None
+            problem = deciding.result()
+            draw = partial(self._draw_group, about) if _is_stale(about, problem) else None
+            return await self._in_window(about, problem, view), draw
 
         async def later() -> None:
             problem = await deciding
             if problem is not None:
-                await self._say(about, problem)
+                await self._refused(about, problem)
 
         return None, later
 
@@ -151,18 +154,20 @@ class SlackDoor:
         group = await self._runtime.groups.get(about.group_id)
         reviewer = await self._users.reviewer(about.user, group.approvers)
         answer = slack_views.read_answer(kind, about.sha256, view)
-        try:
-            await record_group_decision(self._runtime, group.id, answer, reviewer)
-        except ProblemError:
-            await self._show_as_it_is(group.id)
-            raise
+        await record_group_decision(self._runtime, group.id, answer, reviewer)
 
-    async def _show_as_it_is(self, group_id: str) -> None:
+    async def _refused(self, about: About, problem: Problem) -> None:
+        """Say why nothing was decided; a message that showed what is no longer so shows what is."""
+        await self._say(about, problem)
+        if _is_stale(about, problem):
+            await self._draw_group(about)
+
+    async def _draw_group(self, about: About) -> None:
         """Draw a group's messages anew, as far as Slack takes that now."""
         try:
-            await Corrections(self._runtime, Channels(self._runtime.settings)).group(group_id)
+            await Corrections(self._runtime, Channels(self._runtime.settings)).group(about.group_id)
         except (DeliveryFailed, ConfigurationError) as error:
-            log.warning("slack.not_drawn", group_id=group_id, error=str(error))
+            log.warning("slack.not_drawn", group_id=about.group_id, error=str(error))
 
     async def _in_window(
         self, about: About, problem: Problem | None, view: Mapping[str, Any]
@@ -200,7 +205,6 @@ class SlackDoor:
         group = await self._runtime.groups.get(about.group_id)
         await self._users.reviewer(about.user, group.approvers)
         if group.sha256 != about.sha256:
-            await self._show_as_it_is(group.id)
             raise Conflict(
                 "The group is not the one that you were shown: members joined, left or changed.",
                 hint=f"The message shows it as it is now: {group.pending} wait for a decision.",
@@ -216,6 +220,11 @@ class SlackDoor:
             log.warning("slack.not_told", error=str(error.response.get("error")))
         except AWAY as error:
             log.warning("slack.away", error=type(error).__name__)
+
+
+def _is_stale(about: About, problem: Problem | None) -> bool:
+    """Whether a group's message showed what is no longer so."""
+    return bool(about.group_id) and problem is not None and problem.status == 409
 
 
 def _about(carried: Any, payload: Mapping[str, Any]) -> About:

@@ -19,14 +19,16 @@ from tests.e2e import drawn
 from tests.e2e.browser import chromium
 from tests.e2e.test_review_page import PICTURES, looking
 from tests.fakes.slack import FakeSlack, click
-from tests.incident_stories import MEMORY, ask, tell
+from tests.incident_stories import MEMORY, a_proposal, ask, tell
 from tests.integration.test_api_groups import outage
 from tests.integration.test_channels import Receiver, receiver
 from tests.integration.test_review_terminal import one, shows
 from tests.integration.test_review_terminal import opened as terminal
 from tests.integration.test_slack import asked, chatting, send, slack
+from tests.integration.test_slack_edits import KEYS, WORKERS, window_of
+from tests.integration.test_slack_groups import outage as slack_outage
 from tests.server_box import Box, box, box_settings, opened, sandbox
-from tools.notify.slack_blocks import EDIT
+from tools.notify.slack_blocks import APPROVE, EDIT
 
 __all__ = ["box", "box_settings", "chatting", "chromium", "receiver", "sandbox", "slack"]
 
@@ -86,6 +88,39 @@ async def test_slack(chatting: Box, slack: FakeSlack, chromium: Browser) -> None
         text = await shown(page, drawn.slack(changed["blocks"]), "review-slack-decided")
         await expect(page.locator(".button")).to_have_text(["Whole story"])
     assert "ben@example.com rejected this through console" in text
+
+
+async def test_slack_shows_a_group(chatting: Box, slack: FakeSlack, chromium: Browser) -> None:
+    await slack_outage(chatting, 4)
+    (posted,) = slack.sent("chat.postMessage")
+    button = slack.buttons()[APPROVE]
+    await send(chatting, click(button, "UANNA"))
+    await Postman(chatting.runtime).deliver()
+    changed = slack.sent("chat.update")[-1]
+    async with looking(chromium, "light", 1120, 700) as page:
+        drawing = drawn.slack(posted["blocks"], asks=button["confirm"], answered=changed["blocks"])
+        text = await shown(page, drawing, "review-slack-group")
+        await expect(page.locator(".button")).to_have_text(
+            [
+                "Approve all 4…",
+                "Reject all 4…",
+                "Hint…",
+                "Whole list",
+                "Whole story",
+                "Not now",
+                "Approve all",
+            ]
+        )
+    for words in ("4 failed runs", "job 1, run 1", "8g → 16g", "anna@example.com approved 4 failed runs"):
+        assert words in text, text
+
+
+async def test_slack_shows_what_it_can_not_hold(chatting: Box, slack: FakeSlack, chromium: Browser) -> None:
+    params = {"task_keys": KEYS, "settings": [WORKERS]}
+    view = await window_of(chatting, slack, await asked(chatting, proposal=a_proposal(params=params)))
+    async with looking(chromium, "light", 1120, 700) as page:
+        text = await shown(page, drawn.slack([], view), "review-slack-long")
+    assert "stays as it is" in text and "Edit it in the console" in text and "num_workers" in text
 
 
 async def test_teams(

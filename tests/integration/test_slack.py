@@ -71,6 +71,8 @@ async def test_the_message_says_what_there_is_to_know(chatting: Box, slack: Fake
         "nightly_orders",
         "Container killed by YARN",
         "8g → 16g",
+        "Proposed: Run again with changed settings",
+        "If it is wrong: ",
         "91%",
         "83%",
         "It can be decided until",

@@ -83,7 +83,7 @@ async def test_an_edit_that_asks_somebody_else_is_shown_in_the_old_messages(
     messages = standing(slack)
     assert len(messages) == 2, "the old one, and the one that asks anew"
     for shown in messages.values():
-        assert "8g → 12g" in shown and "16g" not in shown.replace("of 9 GB", "")
+        assert "8g → 12g" in shown and "8g → 16g" not in shown
         assert now.payload_sha256 in shown and approval.payload_sha256 not in shown
     await send(chatting, click(old, "UANNA"))
     assert "is not the one" in slack.sent("chat.postEphemeral")[-1]["text"]

@@ -28,7 +28,7 @@ def plain(text: str) -> str:
 
 
 def blocks(message: Message) -> list[Block]:
-    """The message's blocks: what failed, why, the lines that prove it, the proposal, and the buttons."""
+    """The message's blocks: what failed, why, the proposal, the lines that prove it, and the buttons."""
     shown = message.shown
     if not shown:
         return [_section(message.text[:SECTION])]
@@ -39,10 +39,10 @@ def blocks(message: Message) -> list[Block]:
     ]
     if shown["cause"]:
         found.append(_section(shown["cause"]))
-    found += [_preformatted(entry["where"], entry["text"]) for entry in shown["evidence"][:2]]
     found += _proposal(shown["proposal"])
     if shown["members"]:
         found.append(_section("\n".join(member_lines(shown))))
+    found += [_preformatted(entry["where"], entry["text"]) for entry in shown["evidence"][:2]]
     scores = [f"{name}: {value}" for name, value in shown["scores"]]
     if shown["low_support"]:
         scores.append("weakly supported: treat it as a guess")
@@ -54,13 +54,16 @@ def blocks(message: Message) -> list[Block]:
 def _proposal(proposal: dict[str, Any] | None) -> list[Block]:
     if not proposal:
         return []
-    lines = [f"Proposed: {proposal['action']}", proposal["reason"]]
+    lines = [f"Proposed: {proposal['deed']}"]
     lines += [
         f"• {what}: {old} → {new}" if old is not None else f"• {what}: {new}"
         for what, old, new in proposal["diff"]
     ]
+    lines += [f"{heading}: {sentence}" for heading, sentence in proposal["stakes"]]
     lines += [f"Mind: {risk}" for risk in proposal["risks"]]
-    return [{"type": "divider"}, _section("\n".join(line for line in lines if line))]
+    if proposal["reason"]:
+        lines.append(f"Why: {proposal['reason']}")
+    return [{"type": "divider"}, _section("\n".join(lines)), {"type": "divider"}]
 
 
 def _buttons(message: Message) -> list[Block]:

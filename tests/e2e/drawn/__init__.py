@@ -25,13 +25,20 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.globals["unknown"] = _unknown
 
 
-def slack(blocks: Sequence[Json], view: Json | None = None, answered: Sequence[Json] = ()) -> str:
-    """A page with a message's Block Kit blocks; beside it a window, and the message after the decision.
+def slack(
+    blocks: Sequence[Json],
+    view: Json | None = None,
+    answered: Sequence[Json] = (),
+    asks: Json | None = None,
+) -> str:
+    """A page with a message's Block Kit blocks; beside it a window, what a button asks, and the message afterwards.
 
     Raises:
         ValueError: A block has a type that has no drawing.
     """
-    return _ENVIRONMENT.get_template("slack.html").render(blocks=blocks, view=view, answered=answered)
+    return _ENVIRONMENT.get_template("slack.html").render(
+        blocks=blocks, view=view, answered=answered, asks=asks
+    )
 
 
 def teams(card: Json) -> str:

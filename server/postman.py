@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 import structlog
 
-from core.errors import ConfigurationError, DeliveryFailed, DeliveryRefused
+from core.errors import ConfigurationError, DeliveryFailed, DeliveryRefused, StoreUnavailable
 from core.incident import Approval, ApprovalStatus
-from core.policy import QuietHours
-from core.recipients import person
+from core.recipients import EMAIL, person
+from core.settings import Settings
 from server import letters
 from server.corrections import Corrections, Subject, subject
 from store import views
 from store.bundles import Along
-from store.notices import CHANGED, SETTLED
+from store.lanes import Lane
+from store.notices import ASKS, CHANGED, SETTLED
 from store.outbox import TEST
 from store.people import listed
 from tools.feedback import Feedback
-from tools.notify import ASKING, Channels, Receipt
+from tools.notify import ASKING, MISSED, Channels, Receipt
 from wiring.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -47,15 +47,34 @@ class Postman:
         self._corrections = Corrections(runtime, self._channels)
         self._feedback = feedback or Feedback()
 
-    async def deliver(self) -> int:
-        """Send what is due; how many were taken up.
+    def lanes(self) -> list[Lane]:
+        """All ways that messages leave by, each to be delivered by itself; none is left out, whatever is queued."""
+        settings = self._runtime.settings
+        named = [f"{channel}:{name}".lower() for channel, names in _services(settings) for name in names]
+        ways = [EMAIL, "slack", "teams", *named]
+        return [*(Lane([way]) for way in ways), Lane(ways, others=True)]
+
+    async def deliver(self, lane: Lane | None = None) -> int:
+        """Send what is due on a lane, or on all of them; how many were taken up.
+
+        A message that brings a bug to light is tried again like one that a channel did not take.
 
         Raises:
             StoreUnavailable: Postgres is away; what was taken comes up again.
         """
-        messages = await self._runtime.outbox.take(limit=AT_ONCE)
+        messages = await self._runtime.outbox.take(limit=AT_ONCE, lane=lane)
         # All at once: a dead channel that takes its time to say so must not outlast the hold on the others.
-        await asyncio.gather(*(self._deliver(message) for message in messages))
+        ends = await asyncio.gather(*map(self._deliver, messages), return_exceptions=True)
+        away: BaseException | None = None
+        for message, end in zip(messages, ends, strict=True):
+            if isinstance(end, Exception) and not isinstance(end, StoreUnavailable):
+                log.error("postman.bug", message_id=message.id, kind=message.kind, exc_info=end)
+                why = f"Pitstop could not make or send this: {type(end).__name__}."
+                await self._failed(message, DeliveryFailed(why, hint="Its log says more."))
+            else:
+                away = end or away
+        if away is not None:
+            raise away
         return len(messages)
 
     async def _deliver(self, message: views.Message) -> None:
@@ -81,7 +100,7 @@ class Postman:
             return
         about = await subject(runtime, message) if message.kind in ASKING else None
         if about is not None and not about.waits:
-            await outbox.dropped(message.id, "It was decided before this could be sent.")
+            await self._too_late(message, about)
         elif until := self._quiet_until(message, detail.incident):
             await outbox.postpone(message.id, until)
         else:
@@ -95,6 +114,19 @@ class Postman:
                 incident_id=message.incident_id,
                 along=len(along),
             )
+
+    async def _too_late(self, message: views.Message, about: Subject) -> None:
+        """Ask nothing that was answered meanwhile; who was not asked in time is told that."""
+        outbox = self._runtime.outbox
+        expired = about.group is None and about.approval.status is ApprovalStatus.EXPIRED
+        if expired and message.kind == ASKS:
+            if until := self._quiet_until(message, about.incident):
+                await outbox.postpone(message.id, until)
+                return
+            missed = message.model_copy(update={"kind": MISSED})
+            letter = await letters.write(self._runtime, missed, about.incident, about.approval, None)
+            await self._channels.send(message.recipient, letter)
+        await outbox.dropped(message.id, f"Too late to ask. {letters.ending(about.approval)}")
 
     async def _hand_over(
         self, message: views.Message, about: Subject | views.Incident, along: Sequence[Along]
@@ -149,9 +181,8 @@ class Postman:
 
     def _quiet_until(self, message: views.Message, incident: views.Incident) -> datetime | None:
         rules = self._runtime.policy.rules_for(incident.job_name, incident.tags, incident.failure_class)
-        if rules.quiet_hours is None or rules.critical or message.kind in URGENT:
-            return None
-        return quiet_until(rules.quiet_hours, self._runtime.clock.now())
+        quiet = None if message.kind in URGENT else rules.quiet()
+        return quiet.until(self._runtime.clock.now()) if quiet else None
 
     async def _failed(self, message: views.Message, error: DeliveryFailed | ConfigurationError) -> None:
         now = self._runtime.clock.now()
@@ -188,15 +219,5 @@ def _is_news(approval: Approval, recipient: str) -> bool:
     return approval.status is not ApprovalStatus.SUPERSEDED and not decided_it
 
 
-def quiet_until(quiet: QuietHours, now: datetime) -> datetime | None:
-    """When the quiet hours that `now` falls into end; None outside of them. Hours may span midnight."""
-    local = now.astimezone(ZoneInfo(quiet.timezone))
-    start, end = time.fromisoformat(quiet.start), time.fromisoformat(quiet.end)
-    if start == end:
-        return None
-    at = local.time()
-    inside = start <= at < end if start < end else at >= start or at < end
-    if not inside:
-        return None
-    ends = local.replace(hour=end.hour, minute=end.minute, second=0, microsecond=0)
-    return (ends if ends > local else ends + timedelta(days=1)).astimezone(now.tzinfo)
+def _services(settings: Settings) -> list[tuple[str, Collection[str]]]:
+    return [("teams", settings.teams_webhooks), ("apprise", settings.apprise_urls)]

@@ -72,6 +72,7 @@ def _loops(runtime: Runtime, *, poll_only: bool) -> list[Loop]:
     poll = Loop("poll", settings.poll_seconds, Poller(runtime).look)
     if poll_only:
         return [poll]
+    postman = Postman(runtime)
     stalled = max(settings.heartbeat_seconds, settings.stalled_seconds / 3)
     return [
         poll,
@@ -84,7 +85,10 @@ def _loops(runtime: Runtime, *, poll_only: bool) -> list[Loop]:
         Loop("reminders", REMINDERS_SECONDS, functools.partial(remind, runtime)),
         Loop("aftermath", AFTERMATH_SECONDS, functools.partial(look_after, runtime)),
         Loop("pulse", PULSE_SECONDS, Pulse(runtime.db, runtime.clock).beat, alone=False),
-        Loop("outbox", OUTBOX_SECONDS, Postman(runtime).deliver, alone=False),
+        *(
+            Loop(f"outbox {number}", OUTBOX_SECONDS, functools.partial(postman.deliver, lane), alone=False)
+            for number, lane in enumerate(postman.lanes())
+        ),
     ]
 
 

@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
 from core.groups import Together
-from store import bundles
+from store import bundles, lanes
 from store.bundles import Along
 from store.clock import Clock
 from store.engine import Database
+from store.lanes import Lane
 from store.models import MessageModel, new_id
 from store.notices import goes_on
 from store.views import Message
@@ -80,7 +81,9 @@ class Outbox:
         self._db = db
         self._clock = clock
 
-    async def take(self, limit: int = 20, hold_seconds: float = 120.0) -> list[Message]:
+    async def take(
+        self, limit: int = 20, hold_seconds: float = 120.0, *, lane: Lane | None = None
+    ) -> list[Message]:
         """Messages that are due, the longest waiting first, held back from other senders for `hold_seconds`.
 
         One whose sender dies comes up again after that. Of a bundle to one recipient only the oldest comes up: it
@@ -89,7 +92,12 @@ class Outbox:
         now = self._clock.now()
         due = (
             select(MessageModel.id)
-            .where(MessageModel.status == "pending", MessageModel.next_at <= now, bundles.speaks())
+            .where(
+                MessageModel.status == "pending",
+                MessageModel.next_at <= now,
+                bundles.speaks(),
+                lanes.on(lane),
+            )
             .order_by(MessageModel.next_at, MessageModel.id)
             .limit(limit)
             .with_for_update(skip_locked=True)

@@ -57,6 +57,12 @@ def test_they_span_midnight_and_follow_the_local_clock(now: str, ends: str | Non
     assert BERLIN.until(utc(now)) == (utc(ends) if ends else None)
 
 
+def test_they_may_lie_within_a_day() -> None:
+    quiet = QuietHours(start="12:00", end="14:00", timezone="Asia/Tokyo")
+    assert quiet.until(utc("2026-11-21T03:30")) == utc("2026-11-21T05:00")
+    assert quiet.until(utc("2026-11-21T12:30")) is None
+
+
 def test_the_same_start_and_end_are_none_at_all() -> None:
     never = QuietHours(start="07:00", end="07:00")
     assert never.until(utc("2026-11-20T07:00")) is None

@@ -11,12 +11,11 @@ import pytest
 from procrastinate.jobs import Job
 
 from core.errors import Forbidden, InvalidInput, StoreUnavailable, WorkspaceUnavailable
-from core.policy import Policy, QuietHours
+from core.policy import Policy
 from core.settings import Settings
 from server.attachments import read_attachment, safe_name
 from server.metrics import Metrics
 from server.poller import shortest_limit
-from server.postman import quiet_until
 from server.problems import ProblemError
 from server.sessions import Sessions, signing_key
 from store.views import Counts
@@ -54,29 +53,6 @@ def test_a_form_is_good_for_one_visitor_only() -> None:
     for given in (sessions.csrf("vis_b"), Sessions(b"other").csrf("vis_a"), ""):
         with pytest.raises(Forbidden):
             sessions.check_csrf("vis_a", given)
-
-
-@pytest.mark.parametrize(
-    ("at", "until"),
-    [
-        ("2026-11-21T23:30", "2026-11-22T07:00"),
-        ("2026-11-21T03:00", "2026-11-21T07:00"),
-        ("2026-11-21T22:00", "2026-11-22T07:00"),
-        ("2026-11-21T07:00", None),
-        ("2026-11-21T12:00", None),
-    ],
-)
-def test_quiet_hours_span_midnight(at: str, until: str | None) -> None:
-    found = quiet_until(QuietHours(), datetime.fromisoformat(at).replace(tzinfo=UTC))
-    assert found == (datetime.fromisoformat(until).replace(tzinfo=UTC) if until else None)
-
-
-def test_quiet_hours_are_the_places_own() -> None:
-    quiet = QuietHours(start="12:00", end="14:00", timezone="Asia/Tokyo")
-    assert quiet_until(quiet, datetime(2026, 11, 21, 3, 30, tzinfo=UTC)) == datetime(
-        2026, 11, 21, 5, 0, tzinfo=UTC
-    )
-    assert quiet_until(quiet, datetime(2026, 11, 21, 12, 30, tzinfo=UTC)) is None
 
 
 def a_job(attempts: int) -> Job:

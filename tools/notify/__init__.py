@@ -5,19 +5,34 @@ A recipient is an e-mail address, or `CHANNEL:ADDRESS` for any other channel (`c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from core.errors import ConfigurationError, DeliveryRefused
+from core.errors import ConfigurationError, DeliveryFailed, DeliveryRefused
 from core.recipients import split
 from core.settings import Settings
 from tools.notify.email import EmailChannel
-from tools.notify.message import ASKING, Ask, Message, compose
+from tools.notify.message import ASKING, MISSED, Ask, Message, compose
 
-__all__ = ["ASKING", "CHANNELS", "Ask", "Channel", "Channels", "Message", "Receipt", "compose", "split"]
+__all__ = [
+    "ASKING",
+    "CHANNELS",
+    "MISSED",
+    "Ask",
+    "Channel",
+    "Channels",
+    "Message",
+    "Receipt",
+    "compose",
+    "split",
+]
 
 #: What a channel gives back of a message that it can change later; JSON.
 Receipt = Mapping[str, Any]
+#: How long handing over one message may take, whatever its channel does meanwhile.
+LONGEST_SECONDS = 60.0
 
 
 class Channel(Protocol):
@@ -81,6 +96,17 @@ CHANNELS: dict[str, Callable[[Settings], Channel]] = {
 }
 
 
+@contextlib.asynccontextmanager
+async def _in_time(recipient: str) -> AsyncIterator[None]:
+    """Give up after a while: a server that goes on answering a little must not hold its sender for ever."""
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            yield
+    except TimeoutError as error:
+        channel, _ = split(recipient)
+        raise DeliveryFailed(f"The channel {channel} took longer than {LONGEST_SECONDS:.0f} s.") from error
+
+
 class Channels:
     """All channels, each made when it is first needed."""
 
@@ -96,7 +122,8 @@ class Channels:
             DeliveryFailed, DeliveryRefused: As the channel's `send`.
         """
         channel, address = self._channel(recipient)
-        return await channel.send(address, message)
+        async with _in_time(recipient):
+            return await channel.send(address, message)
 
     async def update(self, recipient: str, message: Message, receipt: Receipt) -> bool:
         """Change a message that was sent; False where the channel has no way to.
@@ -107,7 +134,8 @@ class Channels:
         channel, _ = self._channel(recipient)
         if not isinstance(channel, Changing):
             return False
-        await channel.update(message, receipt)
+        async with _in_time(recipient):
+            await channel.update(message, receipt)
         return True
 
     def _channel(self, recipient: str) -> tuple[Channel, str]:

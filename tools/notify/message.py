@@ -40,6 +40,10 @@ KINDS = {
         "Nobody has decided on this yet, and the time for it is running out.",
     ),
     "settled": ("Nothing to do any more", "This has been decided, or needs no decision any more."),
+    "missed": (
+        "Nobody could be asked in time",
+        "This question could not be sent before its time was over. Without an answer Pitstop does nothing.",
+    ),
     "critical": (
         "A critical job failed",
         "A critical job failed; this goes out at once, beside any proposal.",
@@ -56,6 +60,8 @@ KINDS = {
     ),
     "broken": ("Pitstop is stuck", "Pitstop can't go on with this incident until somebody has looked."),
 }
+#: The kind that tells of a question which never left.
+MISSED = "missed"
 #: Kinds that ask for a decision.
 ASKING = frozenset({"approval", "reminder"})
 _OTHER = ("News", "Something happened in this incident.")

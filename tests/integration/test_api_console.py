@@ -376,3 +376,20 @@ async def test_lists(box: Box) -> None:
     missing = await browser.get("/console/incidents/inc_nothing")
     assert missing.status_code == 404
     assert "<h1>Not found</h1>" in missing.text
+
+
+@pytest.mark.parametrize(
+    ("role", "change", "status"),
+    [("viewer", {}, 403), ("approver", {"csrf": ""}, 403), ("approver", {"csrf": "forged"}, 403)],
+)
+async def test_a_second_look_takes_an_approver_and_our_own_form(
+    box: Box, role: str, change: dict[str, str], status: int
+) -> None:
+    approval = await ask(box.runtime.store, await tell(box.runtime.store))
+    browser = await signed_in(box, role)
+    base = f"/console/incidents/{approval.incident_id}"
+    form = {"csrf": csrf(await browser.get(base)), "hint": "x", **change}
+    assert (await browser.post(f"{base}/investigate-again", data=form)).status_code == status
+    assert (await browser.get(f"{base}/investigate-again")).status_code in (404, 405)
+    assert (await box.runtime.store.approval(approval.id)).status == "pending"
+    assert box.jobs("advance") == []

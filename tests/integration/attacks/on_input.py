@@ -51,6 +51,8 @@ async def ids_of_others(target: Target) -> None:
     at = f"incidents/{mine.incident_id}/artifacts/{row[0]}"  # the other's text by way of mine
     await target.refused(anna, "GET", f"/api/v1/{at}", 404)
     await target.refused(browser, "GET", f"/console/{at}", 404)
+    await target.refused(browser, "GET", f"/console/{at}/plain", 404)
+    await target.refused(browser, "GET", f"/console/{at}?q=a", 404)
     await target.refused(anna, "POST", decision(other), 403, json={"decision": "approve"})
     form = {"csrf": token, "kind": "approve", "payload_sha256": mine.payload_sha256}
     await target.refused(browser, "POST", form_decision(other), 403, data=form)

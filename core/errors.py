@@ -100,6 +100,10 @@ class KnowledgeUnavailable(PitstopError):
     """The vector store can't be opened or read; `pitstop knowledge rebuild` makes it again."""
 
 
+class Unsettled(PitstopError):
+    """Whether what was asked for is done is not known yet; asking again tells (answered with 503)."""
+
+
 class LeaseLost(PitstopError):
     """Another worker holds this incident now; this one stops without having changed anything more."""
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from server.deps import Approver, MetricsDep, RuntimeDep, Viewer
 from server.idempotency import OnceDep
+from store.idempotency import Keep
 
 
 class Errand:
@@ -23,15 +24,15 @@ class Errand:
         self._once = once
         self._response = response
 
-    async def answer(self, work: Callable[[], Awaitable[BaseModel]]) -> BaseModel | Response:
+    async def answer(self, work: Callable[[Keep], Awaitable[BaseModel]]) -> BaseModel | Response:
         """What `work` gives, once for each `Idempotency-Key`. Raises: as `server.idempotency.Once.answer`."""
         return await self._once.answer(work, self._response)
 
-    async def decision(self, kind: str, work: Callable[[], Awaitable[BaseModel]]) -> BaseModel | Response:
+    async def decision(self, kind: str, work: Callable[[Keep], Awaitable[BaseModel]]) -> BaseModel | Response:
         """The same for a decision, which is counted by its kind and door when it was taken."""
 
-        async def counted() -> BaseModel:
-            decided = await work()
+        async def counted(keep: Keep) -> BaseModel:
+            decided = await work(keep)
             self._metrics.decisions.labels(kind, self.caller.channel).inc()
             return decided
 

@@ -21,6 +21,7 @@ from core.errors import (
 from core.incident import Status
 from core.run import RunFacts
 from nodes.fetch import FAILED_STATES, worth_investigating
+from store.idempotency import Keep, unkept
 from store.models import RunState
 from store.views import Signal
 from tools.databricks import soft_failure
@@ -87,8 +88,8 @@ async def newest_failed_run(runtime: Runtime, job_id: int) -> int:
     return run_id
 
 
-async def look_at(runtime: Runtime, run_id: int, *, source: str) -> Looked:
-    """Fetch a run, find or open its incident, and have it advanced.
+async def look_at(runtime: Runtime, run_id: int, *, source: str, keep: Keep = unkept) -> Looked:
+    """Fetch a run, find or open its incident, and have it advanced. `keep`: as `Store.open_incident` says.
 
     Raises:
         RunNotFound: A wrong id, or older than 60 days.
@@ -109,7 +110,7 @@ async def look_at(runtime: Runtime, run_id: int, *, source: str) -> Looked:
     await _refuse_good(runtime, run)
     await _wait_for_actions(runtime, run)
     clean = runtime.investigator.clean(run)  # names and tags hold secrets too
-    row = await runtime.store.open_incident(clean, thread_id=None, source=source)
+    row = await runtime.store.open_incident(clean, thread_id=None, source=source, keep=keep)
     await defer_advance(runtime.queue, row.id)
     log.info("intake.opened", incident_id=row.id, run_id=run.run_id, repair_id=repair_id, source=source)
     return Looked(row.id, created=True)

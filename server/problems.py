@@ -31,6 +31,7 @@ STATUS: tuple[tuple[type[errors.PitstopError], int, str], ...] = (
     (errors.InvalidInput, 422, "Invalid input"),
     (errors.WorkspaceRefused, 502, "The workspace refused"),
     (errors.WorkspaceError, 503, "The workspace does not answer"),
+    (errors.Unsettled, 503, "Not known yet"),
     (errors.StoreUnavailable, 503, "The database does not answer"),
     (errors.KnowledgeUnavailable, 503, "The knowledge index can't be read"),
     (errors.ConfigurationError, 503, "Not configured"),

@@ -30,6 +30,7 @@ from store.engine import Database, raw_connection
 from store.group_decisions import Question
 from store.group_models import GroupModel, MemberModel
 from store.group_views import Group, GroupSummary
+from store.idempotency import Keep, unkept
 from store.incident_models import ApprovalModel
 from store.views import Page
 
@@ -97,14 +98,21 @@ class GroupDesk:
             return await group_detail.whole(session, await _row(session, group_id), self._clock.now())
 
     async def decide(
-        self, group_id: str, answer: GroupAnswer, reviewer: Reviewer, *, link: str | None = None
+        self,
+        group_id: str,
+        answer: GroupAnswer,
+        reviewer: Reviewer,
+        *,
+        link: str | None = None,
+        keep: Keep = unkept,
     ) -> Group:
         """Decide on every member that waits, but for those excepted: all of them or none, in one transaction.
 
         Each member's own row gets the decision, with its own hash. An approval begins with one member; the
         others wait for their turn. The very same decision again is returned as it stands.
 
-        `link` is the id of the reviewer's link that it came through; it is used up with the decision.
+        `link` is the id of the reviewer's link that it came through; it is used up with the decision. `keep` (here and
+        below) is called in the same transaction with what is returned.
 
         Raises:
             NotFound: No such group, or no such link to it.
@@ -131,11 +139,17 @@ class GroupDesk:
                 await group_decisions.begin(
                     session, made, decided, asked.incidents, self._waking(session), at
                 )
-            await session.flush()
-            return await group_detail.whole(session, row, at)
+            return await _told(asked, keep)
 
     async def delegate(
-        self, group_id: str, to: str, by: Reviewer, *, comment: str = "", named: Collection[str] = ()
+        self,
+        group_id: str,
+        to: str,
+        by: Reviewer,
+        *,
+        comment: str = "",
+        named: Collection[str] = (),
+        keep: Keep = unkept,
     ) -> Group:
         """Let another approver decide too on all that wait, and on who joins them; ask them in one message.
 
@@ -158,11 +172,16 @@ class GroupDesk:
                 named,
                 asked.at,
             )
-            await asked.session.flush()
-            return await group_detail.whole(asked.session, asked.row, asked.at)
+            return await _told(asked, keep)
 
     async def extend(
-        self, group_id: str, by: Reviewer, *, seconds: float | None = None, comment: str = ""
+        self,
+        group_id: str,
+        by: Reviewer,
+        *,
+        seconds: float | None = None,
+        comment: str = "",
+        keep: Keep = unkept,
     ) -> Group:
         """Give all that wait more time, each once: `seconds`, or as long again as it had.
 
@@ -187,8 +206,7 @@ class GroupDesk:
                     comment=self._clean(comment),
                     at=asked.at,
                 )
-            await asked.session.flush()
-            return await group_detail.whole(asked.session, asked.row, asked.at)
+            return await _told(asked, keep)
 
     async def go_on(self) -> int:
         """Do what is next about approved groups, each in a transaction of its own.
@@ -214,6 +232,14 @@ class GroupDesk:
             await self._wake(await raw_connection(session), incident_id)
 
         return wake
+
+
+async def _told(asked: Question, keep: Keep) -> Group:
+    """The group as it stands now, kept for whoever asks again."""
+    await asked.session.flush()
+    group = await group_detail.whole(asked.session, asked.row, asked.at)
+    await keep(asked.session, group)
+    return group
 
 
 async def _row(session: AsyncSession, group_id: str) -> GroupModel:

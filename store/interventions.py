@@ -16,6 +16,7 @@ from store import approvals, artifacts, events, incidents, second_looks
 from store.clock import Clock
 from store.decisions import CheckEdit
 from store.engine import Database, raw_connection
+from store.idempotency import Keep, unkept
 from store.leases import Lease
 from store.models import IncidentModel, new_id
 from store.views import ArtifactInfo, Incident
@@ -144,10 +145,11 @@ class Interventions:
             await self._intervene(session, row, "retried", {"by": by}, at)
             return incidents.view(row)
 
-    async def look_again(self, incident_id: str, *, by: str, hint: str = "") -> Incident:
+    async def look_again(self, incident_id: str, *, by: str, hint: str = "", keep: Keep = unkept) -> Incident:
         """Have Pitstop look from the start, with what was attached since and `hint` as evidence, and propose anew.
 
-        What waits for a decision is withdrawn; an incident that was left to people goes on.
+        What waits for a decision is withdrawn; an incident that was left to people goes on. `keep` is called in the
+        same transaction with what is returned.
 
         Raises:
             NotFound: No such incident.
@@ -159,7 +161,9 @@ class Interventions:
             facts = {"by": by, "attempt": look.attempt, "revision": look.revision, "hint": look.hint}
             key = f"{second_looks.ASKED}/{look.times}"
             await self._intervene(session, row, second_looks.ASKED, facts, at, key=key)
-            return incidents.view(row)
+            begun = incidents.view(row)
+            await keep(session, begun)
+            return begun
 
     async def attach(self, incident_id: str, name: str, text: str, *, by: str) -> ArtifactInfo:
         """Keep a redacted text that a person brought; the same text again is the first.

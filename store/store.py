@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.approvals import Claim, ClaimRequest, NewApproval
 from core.errors import NotFound
@@ -26,9 +28,12 @@ from store import (
 )
 from store.decisions import Answer
 from store.engine import raw_connection
+from store.idempotency import Keep, unkept
 from store.interventions import Interventions
 from store.models import IncidentModel
 from store.views import Incident
+
+T = TypeVar("T")
 
 
 class Store(Interventions):
@@ -37,11 +42,18 @@ class Store(Interventions):
     # The incident
 
     async def open_incident(
-        self, run: RunFacts, *, thread_id: str | None, incident_id: str | None = None, source: str = "graph"
+        self,
+        run: RunFacts,
+        *,
+        thread_id: str | None,
+        incident_id: str | None = None,
+        source: str = "graph",
+        keep: Keep = unkept,
     ) -> Incident:
         """Open or find the incident of this run and repair, and bind the thread to it.
 
-        A run or repair that an action of ours started gives the incident which started it.
+        A run or repair that an action of ours started gives the incident which started it. `keep` (here and below)
+        is called in the same transaction with what is returned.
 
         Raises:
             Conflict: Another thread works on it, or it is about another run.
@@ -53,7 +65,7 @@ class Store(Interventions):
                 session, run, incident_id=incident_id, source=source, at=at, lease=self._lease
             )
             await incidents.bind_thread(session, row, thread_id, self._graph_version)
-            return incidents.view(row)
+            return await _kept(session, incidents.view(row), keep)
 
     async def incident(self, incident_id: str) -> Incident:
         """One incident. Raises: NotFound."""
@@ -169,7 +181,13 @@ class Store(Interventions):
             return await approvals.get(session, approval_id)
 
     async def decide(
-        self, approval_id: str, decision: Decision, reviewer: Reviewer, *, link: str | None = None
+        self,
+        approval_id: str,
+        decision: Decision,
+        reviewer: Reviewer,
+        *,
+        link: str | None = None,
+        keep: Keep = unkept,
     ) -> Approval:
         """Record a decision and queue the wake-up, both or neither. The same one again is returned as it stands.
 
@@ -193,10 +211,17 @@ class Store(Interventions):
             if await decisions.decide(session, incident, row, answer, self._check_edit):
                 await session.flush()
                 await self._wake(await raw_connection(session), incident.id)
-            return approvals.view(row, claimed)
+            return await _kept(session, approvals.view(row, claimed), keep)
 
     async def delegate(
-        self, approval_id: str, to: str, by: Reviewer, *, comment: str = "", named: Collection[str] = ()
+        self,
+        approval_id: str,
+        to: str,
+        by: Reviewer,
+        *,
+        comment: str = "",
+        named: Collection[str] = (),
+        keep: Keep = unkept,
     ) -> Approval:
         """Let another approver decide too, and ask them; `by` keeps the right to.
 
@@ -215,10 +240,16 @@ class Store(Interventions):
             row, claimed = await approvals.lock(session, approval_id)
             handed = handing_over.HandOn(to.strip(), by, self._clean(comment))
             await handing_over.delegate(session, row, handed, named, self._clock.now())
-            return approvals.view(row, claimed)
+            return await _kept(session, approvals.view(row, claimed), keep)
 
     async def extend(
-        self, approval_id: str, by: Reviewer, *, seconds: float | None = None, comment: str = ""
+        self,
+        approval_id: str,
+        by: Reviewer,
+        *,
+        seconds: float | None = None,
+        comment: str = "",
+        keep: Keep = unkept,
     ) -> Approval:
         """Give an approval more time, once: `seconds`, or as long again as it had.
 
@@ -235,7 +266,7 @@ class Store(Interventions):
             await handing_over.extend(
                 session, incident, row, by, seconds=seconds, comment=self._clean(comment), at=at
             )
-            return approvals.view(row, claimed)
+            return await _kept(session, approvals.view(row, claimed), keep)
 
     async def expire(self, approval_id: str, now: datetime) -> Approval:
         """Mark a pending row whose time is over as expired; any other row is returned as it is."""
@@ -322,3 +353,8 @@ class Store(Interventions):
         """The claims of an incident, oldest first."""
         async with self._db.transaction() as session:
             return await claims.of_incident(session, incident_id, attempt)
+
+
+async def _kept(session: AsyncSession, answer: T, keep: Keep) -> T:
+    await keep(session, answer)
+    return answer

@@ -12,6 +12,7 @@ from server.deps import RuntimeDep, Viewer
 from server.errands import ApproversErrandDep, ErrandDep
 from server.problems import ProblemError, documented
 from store.handing_over import MAX_EXTENSION
+from store.idempotency import Keep, unkept
 from wiring.runtime import Runtime
 
 router = APIRouter(prefix="/api/v1/approvals", tags=["approvals"])
@@ -109,8 +110,8 @@ async def decide(approval_id: str, body: DecisionIn, errand: ErrandDep) -> BaseM
         useful=body.useful,
     )
 
-    async def work() -> Approval:
-        return await record_decision(errand.runtime, approval_id, decision, errand.caller)
+    async def work(keep: Keep) -> Approval:
+        return await record_decision(errand.runtime, approval_id, decision, errand.caller, keep=keep)
 
     return await errand.decision(body.decision.value, work)
 
@@ -120,9 +121,9 @@ async def delegate(approval_id: str, body: DelegateIn, errand: ApproversErrandDe
     """Ask another approver too. The caller, who must be allowed to decide, keeps the right to."""
     runtime = errand.runtime
 
-    async def work() -> Approval:
+    async def work(keep: Keep) -> Approval:
         return await runtime.store.delegate(
-            approval_id, body.to, errand.caller, comment=body.comment, named=runtime.approvers
+            approval_id, body.to, errand.caller, comment=body.comment, named=runtime.approvers, keep=keep
         )
 
     return await errand.answer(work)
@@ -135,25 +136,31 @@ async def extend(
     """Take more time to decide, once: a second extension gets 409."""
     given = body or ExtendIn()
 
-    async def work() -> Approval:
+    async def work(keep: Keep) -> Approval:
         return await errand.runtime.store.extend(
-            approval_id, errand.caller, seconds=given.seconds, comment=given.comment
+            approval_id, errand.caller, seconds=given.seconds, comment=given.comment, keep=keep
         )
 
     return await errand.answer(work)
 
 
 async def record_decision(
-    runtime: Runtime, approval_id: str, decision: Decision, reviewer: Reviewer, *, link: str | None = None
+    runtime: Runtime,
+    approval_id: str,
+    decision: Decision,
+    reviewer: Reviewer,
+    *,
+    link: str | None = None,
+    keep: Keep = unkept,
 ) -> Approval:
-    """Decide through the store; a conflict says who decided first, and what. `link`: as `Store.decide` says.
+    """Decide through the store; a conflict says who decided first, and what. `link`, `keep`: as `Store.decide` says.
 
     Raises:
         ProblemError: 409, with the standing approval as a member.
         Forbidden, Gone, InvalidInput, NotFound: As the store says.
     """
     try:
-        return await runtime.store.decide(approval_id, decision, reviewer, link=link)
+        return await runtime.store.decide(approval_id, decision, reviewer, link=link, keep=keep)
     except Conflict as error:
         standing = await runtime.store.approval(approval_id)
         raise ProblemError(

@@ -13,6 +13,7 @@ from server.errands import ApproversErrandDep, ErrandDep
 from server.problems import ProblemError, documented
 from server.routes.approvals import CHANGES, DelegateIn, ExtendIn
 from store.group_views import Group, GroupSummary
+from store.idempotency import Keep, unkept
 from store.views import Page
 from wiring.runtime import Runtime
 
@@ -81,8 +82,8 @@ async def get_group(group_id: str, runtime: RuntimeDep, caller: Viewer) -> Group
 async def decide(group_id: str, body: GroupDecisionIn, errand: ErrandDep) -> BaseModel | Response:
     """Decide on all members that wait, or on none. The same decision again is the first one."""
 
-    async def work() -> Group:
-        return await record_group_decision(errand.runtime, group_id, body.answer(), errand.caller)
+    async def work(keep: Keep) -> Group:
+        return await record_group_decision(errand.runtime, group_id, body.answer(), errand.caller, keep=keep)
 
     return await errand.decision(body.decision, work)
 
@@ -95,9 +96,9 @@ async def delegate(group_id: str, body: DelegateIn, errand: ApproversErrandDep) 
     """
     runtime = errand.runtime
 
-    async def work() -> Group:
+    async def work(keep: Keep) -> Group:
         return await runtime.groups.delegate(
-            group_id, body.to, errand.caller, comment=body.comment, named=runtime.approvers
+            group_id, body.to, errand.caller, comment=body.comment, named=runtime.approvers, keep=keep
         )
 
     return await errand.answer(work)
@@ -110,25 +111,31 @@ async def extend(
     """Take more time for all that wait, each once: when none is left that was not extended, it is 409."""
     given = body or ExtendIn()
 
-    async def work() -> Group:
+    async def work(keep: Keep) -> Group:
         return await errand.runtime.groups.extend(
-            group_id, errand.caller, seconds=given.seconds, comment=given.comment
+            group_id, errand.caller, seconds=given.seconds, comment=given.comment, keep=keep
         )
 
     return await errand.answer(work)
 
 
 async def record_group_decision(
-    runtime: Runtime, group_id: str, answer: GroupAnswer, reviewer: Reviewer, *, link: str | None = None
+    runtime: Runtime,
+    group_id: str,
+    answer: GroupAnswer,
+    reviewer: Reviewer,
+    *,
+    link: str | None = None,
+    keep: Keep = unkept,
 ) -> Group:
-    """Decide through the store; a conflict says how the group stands now. `link`: as `GroupDesk.decide` says.
+    """Decide through the store; a conflict says how the group stands now. `link`, `keep`: as `GroupDesk.decide` says.
 
     Raises:
         ProblemError: 409, with the group as a member (its `items` left out).
         Forbidden, Gone, InvalidInput, NotFound: As the store says.
     """
     try:
-        return await runtime.groups.decide(group_id, answer, reviewer, link=link)
+        return await runtime.groups.decide(group_id, answer, reviewer, link=link, keep=keep)
     except Conflict as error:
         standing = await runtime.groups.get(group_id)
         raise ProblemError(

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.incident import Category, Status
 from server import story
@@ -12,6 +13,8 @@ from server.idempotency import OnceDep
 from server.intake import look_at, newest_failed_run
 from server.notice import MAX_ID
 from server.problems import documented
+from store.idempotency import Keep
+from store.views import Incident
 
 router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"])
 
@@ -69,12 +72,18 @@ async def investigate(
 ) -> BaseModel | Response:
     """Look at a failed run now: 201 with its new incident, 200 with the one there is."""
 
-    async def work() -> story.IncidentSummary:
+    def found(row: Incident, status: int) -> story.IncidentSummary:
+        response.status_code = status
+        response.headers["Location"] = f"{router.prefix}/{row.id}"
+        return story.summary(row)
+
+    async def work(keep: Keep) -> story.IncidentSummary:
+        async def opened(session: AsyncSession, row: Incident) -> None:
+            await keep(session, found(row, 201))
+
         run_id = body.run_id or await newest_failed_run(runtime, body.job_id or 0)
-        looked = await look_at(runtime, run_id, source="api")
-        response.status_code = 201 if looked.created else 200
-        response.headers["Location"] = f"{router.prefix}/{looked.incident_id}"
-        return story.summary(await runtime.store.incident(looked.incident_id))
+        looked = await look_at(runtime, run_id, source="api", keep=opened)
+        return found(await runtime.store.incident(looked.incident_id), 201 if looked.created else 200)
 
     return await once.answer(work, response)
 
@@ -132,9 +141,13 @@ async def investigate_again(
     For an incident that waits for a decision (which is withdrawn) or was left to people; else 409.
     """
 
-    async def work() -> story.IncidentSummary:
+    async def work(keep: Keep) -> story.IncidentSummary:
+        async def begun(session: AsyncSession, row: Incident) -> None:
+            await keep(session, story.summary(row))
+
         hint = body.hint if body else ""
-        return story.summary(await runtime.store.look_again(incident_id, by=caller.name, hint=hint))
+        row = await runtime.store.look_again(incident_id, by=caller.name, hint=hint, keep=begun)
+        return story.summary(row)
 
     return await once.answer(work, response)
 

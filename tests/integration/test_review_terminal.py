@@ -58,7 +58,7 @@ def screen(pilot: Pilot[None]) -> str:
 
 async def shows(pilot: Pilot[None], *wanted: str, until: Callable[[str], bool] | None = None) -> str:
     """Wait until all of this stands on the screen; the screen."""
-    for _ in range(200):
+    for _ in range(600):
         await pilot.pause(0.05)
         seen = screen(pilot)
         if all(words in seen for words in wanted) and (until is None or until(seen)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
+
 from core.actions import Action
 from core.groups import Cause, Grouping
 from store.pulse import Pulse
@@ -105,29 +107,21 @@ def _outage() -> Grouping:
 
 def _history(box: Box) -> None:
     """Some weeks of incidents that have ended, straight into the tables: the past can't be lived again."""
-    now = datetime.now(UTC)
-    number = 0
-    for day in range(1, 30):
-        for index, (failure_class, share, minutes) in enumerate(KINDS):
-            for one in range((share * (3 + (day * 7 + index) % 5)) // 12):
-                number += 1
-                _past(
-                    box,
-                    number,
-                    failure_class,
-                    now - timedelta(days=day, hours=one),
-                    minutes + (number * 13) % 40,
-                )
-    for day in range(1, 30):
-        box.sql(
-            "INSERT INTO model_calls (model, prompt_sha256, input_tokens, output_tokens, usd, seconds, at)"
-            " VALUES ('m', '0', 900, 200, %s, 1.2, %s)",
-            0.0004 * (1 + day % 4),
-            now - timedelta(days=day),
-        )
+    now, number = datetime.now(UTC), 0
+    with psycopg.connect(box.runtime.db.libpq_url) as connection:
+        rows = connection.cursor()
+        for day in range(1, 30):
+            for index, (failure_class, share, minutes) in enumerate(KINDS):
+                for one in range((share * (3 + (day * 7 + index) % 5)) // 12):
+                    number += 1
+                    at = now - timedelta(days=day, hours=one)
+                    _past(rows, number, failure_class, at, minutes + (number * 13) % 40)
+            calls = {"model": "m", "prompt_sha256": "0", "input_tokens": 900, "output_tokens": 200}
+            spent = {"usd": 0.0004 * (1 + day % 4), "seconds": 1.2, "at": now - timedelta(days=day)}
+            _insert(rows, "model_calls", {**calls, **spent})
 
 
-def _past(box: Box, number: int, failure_class: str, at: datetime, minutes: int) -> None:
+def _past(rows: psycopg.Cursor[Any], number: int, failure_class: str, at: datetime, minutes: int) -> None:
     good = number % 6 != 0
     incident = f"inc_past{number}"
     status = ("resolved" if good else "rejected") if number % 11 else "resolved_elsewhere"
@@ -137,7 +131,7 @@ def _past(box: Box, number: int, failure_class: str, at: datetime, minutes: int)
         "failure_class": failure_class, "category": "resource", "action": "RETRY",
         "summary": "What it was.", "opened_at": at, "updated_at": at, "finished_at": at + timedelta(minutes=minutes),
     }  # fmt: skip
-    _insert(box, "incidents", row)
+    _insert(rows, "incidents", row)
     decided = ("approved", "approved", "approved", "edited", "approved", "rejected")[number % 6]
     approval = {
         "id": f"apr_past{number}", "incident_id": incident, "attempt": 1, "revision": 1, "status": decided,
@@ -146,21 +140,20 @@ def _past(box: Box, number: int, failure_class: str, at: datetime, minutes: int)
         "decided_at": at + timedelta(minutes=2), "decided_by": "anna@example.com", "channel": "console",
         "useful": number % 5 > 0 if number % 2 else None,
     }  # fmt: skip
-    _insert(box, "approvals", approval)
+    _insert(rows, "approvals", approval)
     if decided != "rejected":
         claim = {
             "id": f"clm_past{number}", "incident_id": incident, "approval_id": approval["id"], "attempt": 1,
             "step": "start", "call": "repair_run", "before": "{}", "request": "{}", "status": "done", "result": "{}",
             "lease_epoch": 1, "created_at": at, "updated_at": at,
         }  # fmt: skip
-        _insert(box, "claims", claim)
+        _insert(rows, "claims", claim)
         result = "SUCCESS" if good else "FAILED"
         event = f'{{"attempt": 1, "result_state": "{result}", "repair_id": 1}}'
-        _insert(
-            box, "events", {"incident_id": incident, "kind": "verified", "key": "v", "data": event, "at": at}
-        )
+        seen = {"incident_id": incident, "kind": "verified", "key": "v", "data": event, "at": at}
+        _insert(rows, "events", seen)
 
 
-def _insert(box: Box, table: str, row: dict[str, Any]) -> None:
+def _insert(rows: psycopg.Cursor[Any], table: str, row: dict[str, Any]) -> None:
     columns, marks = ", ".join(row), ", ".join(["%s"] * len(row))
-    box.sql(f"INSERT INTO {table} ({columns}) VALUES ({marks})", *row.values())
+    rows.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})".encode(), list(row.values()))

@@ -15,7 +15,7 @@ from core.settings import Settings
 from sandbox.process import SandboxProcess
 from tests.e2e.browser import chromium
 from tests.e2e.console import Desk, sign_in
-from tests.e2e.console_world import POLICY, furnish
+from tests.e2e.console_world import POLICY, escalated, furnish
 from tests.server_box import Box, box, sandbox, served, settings_for
 
 __all__ = ["box", "chromium", "sandbox"]
@@ -38,11 +38,16 @@ async def pages(box: Box) -> dict[str, str]:
     """The console's pages by a name, over a furnished store."""
     story = await furnish(box)
     group = (await box.runtime.groups.listed()).items[0].id
+    left = await escalated(box)
+    kept = (await box.runtime.queries.incident(story)).artifacts[-1].id
     return {
         "queue": "/console",
         "incidents": "/console?show=all",
         "nothing": "/console?show=all&q=nothing-is-called-this",
         "incident": f"/console/incidents/{story}",
+        "text": f"/console/incidents/{story}/artifacts/{kept}?line=1843#L1843",
+        "found": f"/console/incidents/{story}/artifacts/{kept}?q=executor",
+        "escalated": f"/console/incidents/{left}",
         "groups": "/console/groups",
         "group": f"/console/groups/{group}",
         "fleet": "/console/fleet",
@@ -67,17 +72,18 @@ async def serious(page: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "size"), [("light", LARGE), ("dark", LARGE), ("dark", PHONE)])
 async def test_axe_finds_nothing_serious(
-    box: Box, chromium: Browser, pages: dict[str, str], scheme: Any
+    box: Box, chromium: Browser, pages: dict[str, str], scheme: Any, size: Any
 ) -> None:
-    context = await chromium.new_context(viewport=LARGE, color_scheme=scheme)  # type: ignore[arg-type]
+    context = await chromium.new_context(viewport=size, color_scheme=scheme)
     async with served(box.app) as url:
         desk = await sign_in(box, url, context, role="admin")
         findings: dict[str, list[str]] = {}
         for name, path in pages.items():
             await desk.open(path)
-            await desk.picture(name if scheme == "light" else f"{name}-dark")
+            if size is LARGE:
+                await desk.picture(name if scheme == "light" else f"{name}-dark")
             await everything(desk.page)
             findings[name] = await serious(desk.page)
         assert {name: found for name, found in findings.items() if found} == {}
@@ -136,6 +142,36 @@ async def test_the_incident_tells_its_story(desk: Desk, pages: dict[str, str]) -
     await expect(page.locator("svg.tasks .arrow")).to_have_count(3)
     await expect(page.locator("svg.runs .run")).to_have_count(15)
     await expect(page.locator(".stakes")).to_contain_text("1 task runs again, which failed after 7 min 40 s")
+
+
+async def test_a_text_is_read_line_by_line(desk: Desk, pages: dict[str, str]) -> None:
+    page = desk.page
+    await desk.open(pages["incident"])
+    await page.locator("#evidence-1 figcaption a").click()
+    await expect(page.locator("tr.proof")).to_have_count(3)
+    await expect(page.locator("#L1843")).to_be_in_viewport()
+    await expect(page.locator("#L1844")).to_contain_text("9.1 GB of 9 GB")
+    await expect(page.locator(".turns").first).to_contain_text("Lines 1501–1885 of 1885")
+    await page.get_by_role("link", name="First").first.click()
+    await expect(page.locator("#L500")).to_be_visible()
+    await expect(page.locator("#L501")).to_have_count(0)
+    await page.get_by_label("Line", exact=True).fill("777")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#L777")).to_be_in_viewport()
+    await page.get_by_label("Find in the whole text").fill("MEMORYOVERHEAD")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#found-h")).to_contain_text("is in 1 line")
+    await page.locator("section a", has_text="1845").click()
+    await expect(page.locator("#L1845")).to_be_in_viewport()
+
+
+async def test_what_happened_before_says_how_often_and_how_it_ended(
+    desk: Desk, pages: dict[str, str]
+) -> None:
+    await desk.open(pages["escalated"])
+    before = desk.page.locator(".similar li").filter(has_text="clickstream_hourly")
+    await expect(before).to_contain_text("happened 7 times")
+    await expect(before.locator(".pill")).to_have_text("resolved")
 
 
 async def test_the_fleet_counts_and_draws(desk: Desk, pages: dict[str, str]) -> None:

@@ -41,7 +41,7 @@ class Limit:
 LIMITS: dict[Door, Limit] = {
     "console": Limit(each=10, flooded=3, together=300),
     "oidc": Limit(each=10, flooded=3, together=300),
-    "api": Limit(each=60, flooded=10, together=3000),
+    "api": Limit(each=600, flooded=60, together=6000),
 }
 
 

@@ -57,7 +57,8 @@ class Thread:
     async def answer(self, value: Any, reviewer: Reviewer = BEN) -> dict[str, Any]:
         """Answer the interrupt as a client of LangGraph's server does, which says who is signed in."""
         signed_in = {**self.config["configurable"], "langgraph_auth_user": Caller(reviewer)}
-        return await self.graph.ainvoke(Command(resume=value), {**self.config, "configurable": signed_in})
+        config: Any = {**self.config, "configurable": signed_in}
+        return await self.graph.ainvoke(Command(resume=value), config)
 
     async def decide(self, kind: DecisionKind = DecisionKind.APPROVE, **fields: Any) -> Approval:
         """Record a decision on the newest approval, as the service does."""

@@ -18,11 +18,13 @@ from tools.notify import ASKING, Ask, Message, compose
 from tools.notify.message import AskGroup
 from wiring.runtime import Runtime
 
+#: Where there is no address to lead people to.
+NO_LINK = "There is no link in this message, since PITSTOP_PUBLIC_URL is not set: look into the console."
+
 
 def public_address(runtime: Runtime) -> str:
-    """Where people reach the console."""
-    settings = runtime.settings
-    return settings.public_url or f"http://{settings.host}:{settings.port}"
+    """Where people reach the console; empty where nobody said: what begins with that is no link, and is not shown."""
+    return runtime.settings.address or ""
 
 
 async def write(
@@ -60,7 +62,8 @@ async def write(
         facts["members"] = [_member(runtime, item) for item in (incident, *along)]
         link = _list_link(runtime, incident) or link
     over = group is not None and not group.pending
-    facts["said"] = ending_of_group(group) if group is not None and over else _said(message, approval)
+    said = ending_of_group(group) if group is not None and over else _said(message, approval)
+    facts["said"] = said if public_address(runtime) else f"{said} {NO_LINK}".strip()
     return compose(message.kind, facts, link=link, key=message.key, ask=ask)
 
 

@@ -18,6 +18,7 @@ from sandbox.process import SandboxProcess
 from server.postman import Postman
 from tests.fakes.slack import SECRET, TOKEN, FakeSlack, running_slack
 from tests.incident_stories import a_run, ask, tell
+from tests.mailing import by_mail
 from tests.server_box import Box, opened
 from tools.notify import Channels, Message
 
@@ -170,3 +171,18 @@ async def test_who_was_not_asked_in_time_is_told_that(mailing: Box, mailbox: Mai
     mailing.sql("UPDATE outbox SET next_at = created_at WHERE status = 'pending'")
     await Postman(mailing.runtime).deliver()
     assert len(mailbox.messages) == 1
+
+
+async def test_where_nobody_said_how_people_get_here_a_mail_says_that(
+    box_settings: Settings, sandbox: SandboxProcess, mailbox: Mailbox
+) -> None:
+    everywhere = {**by_mail(mailbox), "public_url": None, "host": "0.0.0.0"}
+    async with opened(box_settings.model_copy(update=everywhere), sandbox) as box:
+        store = box.runtime.store
+        await ask(store, await tell(store), approvers=["anna@example.com"], notify=["anna@example.com"])
+        await Postman(box.runtime).deliver()
+    (mail,) = mailbox.messages
+    for kind in ("plain", "html"):
+        text = mail.get_body((kind,)).get_content()  # type: ignore[union-attr]
+        assert "0.0.0.0" not in text and "Look and decide" not in text and "/review/" not in text
+        assert "PITSTOP_PUBLIC_URL is not set" in text and "incident inc_" in text

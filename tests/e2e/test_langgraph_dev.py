@@ -101,7 +101,7 @@ def opened(pitstop: Service, scenario: str = "connection_reset") -> dict[str, An
     """An incident that a webhook opened and Pitstop's worker brought to its question."""
     run_id = pitstop.control.start(scenario)["run_id"]
     pitstop.control.finish(run_id)
-    return pitstop.at(run_id, "awaiting_approval", seconds=180)
+    return pitstop.at(run_id, "awaiting_approval", seconds=300)
 
 
 def waiting(lg: SyncLangGraphClient, incident: dict[str, Any]) -> dict[str, Any] | None:

@@ -99,7 +99,8 @@ def staying(kept: list[Field], link: str) -> list[Json]:
         "url": link,
     }
     text = {"type": "plain_text", "text": _cut("\n".join(lines), TEXT), "emoji": False}
-    return [{"type": "section", "text": text, "accessory": button}]
+    # Without an address of its own the service has no link, and Slack refuses a window with half of one.
+    return [{"type": "section", "text": text, **({"accessory": button} if link.startswith("http") else {})}]
 
 
 def line(value: str, *, multiline: bool) -> Json:

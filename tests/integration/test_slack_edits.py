@@ -9,6 +9,7 @@ import pytest
 
 from core.actions import Action
 from core.incident import Approval
+from server.slack_fields import inputs, staying
 from tests.fakes.slack import FakeSlack, click, signed, submission
 from tests.incident_stories import MEMORY, a_proposal
 from tests.integration.test_slack import asked, chatting, send, slack
@@ -143,3 +144,10 @@ async def test_the_field_that_is_wrong_is_marked(
     view = await window_of(chatting, slack, approval)
     answer = (await send(chatting, submission(view, "UANNA", **given))).json()
     assert list(answer.get("errors", {"": ""})) == [marked], answer
+
+
+def test_without_an_address_the_window_has_no_link() -> None:
+    _, kept = inputs(a_proposal(params={"task_keys": KEYS, "settings": [WORKERS]}))
+    (shown,) = staying(kept, "/console/incidents/inc_1")
+    assert "stays as it is" in shown["text"]["text"] and "accessory" not in shown
+    assert staying(kept, "https://p.example.com/x")[0]["accessory"]["url"] == "https://p.example.com/x"

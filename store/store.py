@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -11,33 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.approvals import Claim, ClaimRequest, NewApproval
 from core.errors import NotFound
 from core.groups import Together
-from core.incident import Approval, Decision, Reviewer, Status
+from core.incident import Approval, Status
 from core.run import RunFacts
 from store import (
     approvals,
     artifacts,
     claims,
-    decisions,
     events,
     groups,
-    handing_over,
     incidents,
     outbox,
-    review_links,
     stats,
 )
-from store.decisions import Answer
-from store.engine import raw_connection
+from store.answers import Answers
 from store.idempotency import Keep, unkept
-from store.interventions import Interventions
 from store.models import IncidentModel
 from store.views import Incident
 
 T = TypeVar("T")
 
 
-class Store(Interventions):
-    """Implements `nodes.rows.Store`, and what people may do to an incident (`Interventions`)."""
+class Store(Answers):
+    """Implements `nodes.rows.Store`; what people do is in `Answers` (to a question) and `Interventions`."""
 
     # The incident
 
@@ -179,94 +174,6 @@ class Store(Interventions):
         """One approval row. Raises: NotFound."""
         async with self._db.transaction() as session:
             return await approvals.get(session, approval_id)
-
-    async def decide(
-        self,
-        approval_id: str,
-        decision: Decision,
-        reviewer: Reviewer,
-        *,
-        link: str | None = None,
-        keep: Keep = unkept,
-    ) -> Approval:
-        """Record a decision and queue the wake-up, both or neither. The same one again is returned as it stands.
-
-        `link` is the id of the reviewer's link that it came through; it is used up with the decision.
-
-        Raises:
-            NotFound: There is no such approval, or no such link to it.
-            Forbidden: This person may not.
-            Conflict: Decided before (differently), superseded, for another payload, or for another action; or
-                the link was used.
-            Gone: Too late.
-            InvalidInput: The decision is not whole, or the edited parameters fit neither action nor policy.
-        """
-        async with self._db.transaction() as session:
-            incident = await incidents.lock(session, await approvals.incident_of(session, approval_id))
-            row, claimed = await approvals.lock(session, approval_id)
-            said = decision.model_copy(update={"comment": self._clean(decision.comment)})
-            answer = Answer(said, reviewer, self._clock.now())
-            if link is not None:
-                await review_links.use(session, link, approval_id, reviewer, answer.at)
-            if await decisions.decide(session, incident, row, answer, self._check_edit):
-                await session.flush()
-                await self._wake(await raw_connection(session), incident.id)
-            return await _kept(session, approvals.view(row, claimed), keep)
-
-    async def delegate(
-        self,
-        approval_id: str,
-        to: str,
-        by: Reviewer,
-        *,
-        comment: str = "",
-        named: Collection[str] = (),
-        keep: Keep = unkept,
-    ) -> Approval:
-        """Let another approver decide too, and ask them; `by` keeps the right to.
-
-        Args:
-            named: Everyone whom the policy names as an approver of anything.
-
-        Raises:
-            NotFound: There is no such approval.
-            Forbidden: `by` may not decide on it.
-            Conflict, Gone: It is not open any more.
-            InvalidInput: `to` is no approver.
-        """
-        async with self._db.transaction() as session:
-            incident_id = await approvals.incident_of(session, approval_id)
-            await incidents.lock(session, incident_id)
-            row, claimed = await approvals.lock(session, approval_id)
-            handed = handing_over.HandOn(to.strip(), by, self._clean(comment))
-            await handing_over.delegate(session, row, handed, named, self._clock.now())
-            return await _kept(session, approvals.view(row, claimed), keep)
-
-    async def extend(
-        self,
-        approval_id: str,
-        by: Reviewer,
-        *,
-        seconds: float | None = None,
-        comment: str = "",
-        keep: Keep = unkept,
-    ) -> Approval:
-        """Give an approval more time, once: `seconds`, or as long again as it had.
-
-        Raises:
-            NotFound: There is no such approval.
-            Forbidden: `by` may not decide on it.
-            Conflict: It was extended before, or decided. Gone: Too late.
-            InvalidInput: It would be longer than a week.
-        """
-        async with self._db.transaction() as session:
-            incident = await incidents.lock(session, await approvals.incident_of(session, approval_id))
-            row, claimed = await approvals.lock(session, approval_id)
-            at = self._clock.now()
-            await handing_over.extend(
-                session, incident, row, by, seconds=seconds, comment=self._clean(comment), at=at
-            )
-            return await _kept(session, approvals.view(row, claimed), keep)
 
     async def expire(self, approval_id: str, now: datetime) -> Approval:
         """Mark a pending row whose time is over as expired; any other row is returned as it is."""

@@ -62,8 +62,8 @@ async def test_a_mail_server_that_hangs_holds_up_no_slack(
     async with opened(box_settings.model_copy(update=given), sandbox) as box:
         store = box.runtime.store
         many = await tell(store)
-        # More mails than one round takes, all of them older than the word to Slack.
-        await store.notify(many, "escalation", [f"p{n}@example.com" for n in range(25)], key="e")
+        # More mails than a round of every lane could take, all of them older than the word to Slack.
+        await store.notify(many, "escalation", [f"p{n}@example.com" for n in range(100)], key="e")
         await ask(store, await tell(store, a_run(5)), notify=["slack:#data"])
         postman = Postman(box.runtime)
         rounds = [asyncio.create_task(postman.deliver(lane)) for lane in postman.lanes()]
@@ -71,7 +71,7 @@ async def test_a_mail_server_that_hangs_holds_up_no_slack(
             while not slack.sent("chat.postMessage"):
                 await asyncio.sleep(0.05)
         assert box.sql("SELECT count(*) FROM outbox WHERE recipient LIKE 'p%%' AND status <> 'sent'") == [
-            (25,)
+            (100,)
         ]
         for task in rounds:
             task.cancel()

@@ -86,7 +86,7 @@ async def signed(runtime: Runtime, kind: str, token: str) -> tuple[ReviewLink, l
         raise NotFound("This link is for another proposal.")
     if link.used_at is not None:
         raise Conflict(f"You used this link at {link.used_at:%Y-%m-%d %H:%M} UTC; it decides once.")
-    return link, [about, *more]
+    return link, [str(about), *more]
 
 
 async def read(runtime: Runtime, token: str) -> Holder:

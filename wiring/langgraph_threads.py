@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, cast
 from uuid import UUID, uuid5
 
 import langgraph_runtime
@@ -153,7 +153,7 @@ async def _write(thread_id: str, row: IncidentSummary, snapshot: StateSnapshot) 
     async with connect() as conn:
         made = await Threads.put(conn, thread_id, metadata=metadata, if_exists="do_nothing")
         await Threads.set_status(conn, UUID(thread_id), checkpoint, None)  # pyright: ignore[reportArgumentType]
-        async for thread in made:
+        async for thread in cast("AsyncIterator[dict[str, Any]]", made):
             thread["metadata"] = metadata | thread["metadata"]
             thread["created_at"] = row.opened_at
             thread["updated_at"] = row.updated_at if agree else thread["updated_at"]

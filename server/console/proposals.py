@@ -23,10 +23,9 @@ from core.actions import (
 from core.errors import InvalidInput
 
 NOT_SET = "not set"
-
-
 #: The last name in a setting's path: `...spark_conf[NAME]` or `....NAME`.
 _LAST = re.compile(r"(?:spark_conf\[(?P<conf>.+)\]|(?P<field>\w+))$")
+_LINE_END = re.compile(r"\r\n?|\n")
 
 
 @dataclass(frozen=True)
@@ -153,9 +152,21 @@ def fields(proposal: Proposal) -> list[Field]:
 
 def _parameter_fields(params: RetryWithNewParams | RunUpstreamParams) -> list[Field]:
     return [
-        Field(f"parameter.{name}", f"Parameter {name}", "text", value)
+        Field(
+            f"parameter.{name}",
+            f"Parameter {name}",
+            "lines" if _LINE_END.search(value) else "text",
+            value,
+            rows=4,
+        )
         for name, value in params.job_parameters.items()
     ]
+
+
+def _same_text(sent: str, shown: str) -> bool:
+    """Whether nobody changed it: a browser sends every line's end as CR LF, and drops one at the beginning."""
+    plain = _LINE_END.sub("\n", shown)
+    return _LINE_END.sub("\n", sent) in (plain, plain.removeprefix("\n"))
 
 
 def _task_field(keys: list[str]) -> Field:
@@ -184,7 +195,8 @@ def read_form(proposal: Proposal, form: Mapping[str, str]) -> Params:
             setting = params["settings"][int(item.name.removeprefix("setting."))]
             setting["proposed"] = _like(setting["proposed"], raw.strip(), setting["path"])
         elif item.name.startswith("parameter."):
-            params["job_parameters"][item.name.removeprefix("parameter.")] = raw
+            if not _same_text(raw, str(item.value)):
+                params["job_parameters"][item.name.removeprefix("parameter.")] = raw.replace("\r\n", "\n")
         elif item.name in ("task_keys", "recipients"):
             params[item.name] = [line.strip() for line in raw.splitlines() if line.strip()]
         elif item.kind == "number":

@@ -150,6 +150,23 @@ def test_an_edit_changes_the_value_and_keeps_its_kind() -> None:
         proposals.read_form(proposal, {"setting.0": "many"})
 
 
+def test_a_parameter_of_several_lines_keeps_its_line_ends() -> None:
+    query = "\nSELECT 1\r\nFROM t\n"
+    params = {
+        "job_id": 7,
+        "produces": "main.sales.orders",
+        "job_parameters": {"sql": query, "day": "2026-11-21"},
+    }
+    proposal = Proposal(action=Action.RUN_UPSTREAM, params={**params, "task_keys": ["a"]})
+    shown = {f.name: f for f in proposals.fields(proposal)}
+    assert shown["parameter.sql"].kind == "lines"
+    form = {name: str(f.value).replace("\r\n", "\n") for name, f in shown.items()}
+    form["parameter.sql"] = form["parameter.sql"].removeprefix("\n").replace("\n", "\r\n")
+    assert proposals.read_form(proposal, form).model_dump()["job_parameters"]["sql"] == query
+    edited = proposals.read_form(proposal, {**form, "parameter.sql": "SELECT 2\r\nFROM t"}).model_dump()
+    assert edited["job_parameters"] == {"sql": "SELECT 2\nFROM t", "day": "2026-11-21"}
+
+
 def test_an_unticked_box_says_no() -> None:
     proposal = Proposal(action=Action.TERMINATE, params={"cancel_run": True, "pause_schedule": True})
     assert proposals.read_form(proposal, {"pause_schedule": "true"}).model_dump() == {

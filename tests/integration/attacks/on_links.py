@@ -6,6 +6,7 @@ from typing import Any
 
 from itsdangerous import URLSafeSerializer
 
+from core.roster import Role
 from server import review_links
 from tests.integration.attacks.target import (
     ANNA,
@@ -162,11 +163,12 @@ async def sign_in_link_forged_or_used(target: Target) -> None:
 async def sign_in_link_outlives_its_token(target: Target) -> None:
     """Who was shown out, or made a viewer, has a link in a drawer."""
     tokens = target.box.runtime.tokens
-    for name, role, change in (
+    holders: tuple[tuple[str, Role, str], ...] = (
         ("dora@example.com", "approver", "revoked_at = now()"),
         ("emil@example.com", "admin", "role = 'viewer'"),
         ("fred@example.com", "admin", "expires_at = now()"),
-    ):
+    )
+    for name, role, change in holders:
         secret, token = await tokens.create(name, role)
         links = [(await target.client(secret).post("/api/v1/sign-in-links")).json()["url"] for _ in range(2)]
         codes = [link.partition("code=")[2] for link in links]

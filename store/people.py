@@ -1,8 +1,9 @@
 """Who somebody is that did not sign in with a token: a mailbox, a user of a chat, a name that is delegated to.
 
-A person's tokens and the lists of the settings (`core.roster`) say the role; somebody in none of them is an approver
-where the policy names them, and nobody elsewhere. So taking a token or a place in a list away, or making it a viewer's,
-closes every door at once.
+A person's tokens and the lists of the settings that name them (`core.roster`) say the role; somebody in none of them is
+an approver where the policy names them, and nobody elsewhere. So taking a token or a place in a list away, or making it a
+viewer's, closes every door at once. A session is no more than what opened it, and takes nothing away: who may look at
+the console by a group stays the approver whom the policy names.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def listed(name: str, names: Collection[object]) -> bool:
 async def role_of(
     session: AsyncSession, name: str, named: Collection[object], at: datetime, roster: Roster = Roster()
 ) -> Role | None:
-    """The role of `name`: the highest of the tokens good at `at` and of `roster`, else approver if among `named`."""
+    """The role of `name`: the highest that tokens good at `at`, sessions, and `roster` give.
+
+    Among `named`, who has neither token nor place in a list is an approver at least.
+    """
     held = await session.execute(
         select(TokenModel.id, TokenModel.role, TokenModel.created_by).where(
             func.lower(func.btrim(TokenModel.name)) == name.strip().lower(),
@@ -41,16 +45,17 @@ async def role_of(
             or_(TokenModel.expires_at.is_(None), TokenModel.expires_at > at),
         )
     )
-    roles = [
-        role
-        for token_id, role, by in held
-        if not token_id.startswith(SESSIONS) or still_vouched(role, by, roster)
-    ]
+    given, visiting = [], []
+    for token_id, role, by in held:
+        if not token_id.startswith(SESSIONS):
+            given.append(role)
+        elif still_vouched(role, by, roster):
+            visiting.append(role)
     if listing := roster.role_of(name):
-        roles.append(listing)
-    if roles:
-        return cast("Role", max(roles, key=ROLES.index))
-    return "approver" if listed(name, named) else None
+        given.append(listing)
+    if not given and listed(name, named):
+        given.append("approver")
+    return cast("Role | None", max([*given, *visiting], key=ROLES.index, default=None))
 
 
 def vouched_by(way: Way, entry: str) -> str:
@@ -69,21 +74,23 @@ class People:
 
     Args:
         roster: Whom the settings give a role.
+        everywhere: Everyone whom the policy names as an approver of anything, or as the next to be asked.
     """
 
-    def __init__(self, db: Database, clock: Clock, roster: Roster) -> None:
+    def __init__(self, db: Database, clock: Clock, roster: Roster, everywhere: Collection[str] = ()) -> None:
         self._db = db
         self._clock = clock
         self._roster = roster
+        self._everywhere = everywhere
 
     async def reviewer(self, name: str, named: Collection[object], channel: str) -> Reviewer | None:
         """`name` as a reviewer who comes through `channel`; None for somebody nobody knows.
 
         Args:
             name: As tokens and the policy write it; with e-mail, the address.
-            named: Those whom the policy names as approvers of what is at hand.
+            named: Those who are named as approvers of what is at hand; empty: whoever is named anywhere.
             channel: How the audit trail names the door.
         """
         async with self._db.transaction() as session:
-            role = await role_of(session, name, named, self._clock.now(), self._roster)
+            role = await role_of(session, name, named or self._everywhere, self._clock.now(), self._roster)
         return Reviewer(name=name.strip(), role=role, channel=channel) if role else None

@@ -227,7 +227,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             runs=Runs(db, clock),
             outbox=Outbox(db, clock),
             tokens=Tokens(db, clock),
-            people=People(db, clock, roster),
+            people=People(db, clock, roster, policy.approvers()),
             tries=Tries(db, clock),
             roster=roster,
             sweeps=sweeps,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +48,9 @@ def demo(
     from cli.stage import stage
     from core.settings import load_settings
 
+    # Told to go, or its terminal closed: everything it started ends with it, as after Ctrl-C.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     console = Console(stderr=as_json)
     settings = load_settings()
     console.print("Starting: PostgreSQL, a Databricks workspace in a box, the service ...")
@@ -130,7 +134,7 @@ def _keep_up(parts: Stage, console: Console, only: list[str], *, outage: bool) -
     for scenario in [] if outage else _chosen(parts, only)[: WAITING if not only else None]:
         parts.sandbox.start(scenario["name"])
     link = httpx.post(f"{parts.url}/api/v1/sign-in-links", headers=headers, timeout=30).json()["url"]
-    console.print(f"\n[bold]Sign in:[/] {link}\n")
+    console.print(f"\n[bold]Sign in:[/] {link}\n", soft_wrap=True)
     _say_what_to_try(parts, console, outage=outage)
     console.print("\nCtrl-C ends it, and everything it started.")
     try:
@@ -152,10 +156,12 @@ def _say_what_to_try(parts: Stage, console: Console, *, outage: bool) -> None:
         "  2. Approve it, and watch the repair being verified. Reject another; give a third a hint."
     )
     console.print(
-        f"  3. From a script: curl -H 'Authorization: Bearer {parts.token}' {parts.url}/api/v1/approvals"
+        f"  3. From a script: curl -H 'Authorization: Bearer {parts.token}' {parts.url}/api/v1/approvals",
+        soft_wrap=True,
     )
     console.print(
-        f"  4. From the terminal: PITSTOP_PUBLIC_URL={parts.url} PITSTOP_TOKEN={parts.token} pitstop review"
+        f"  4. From the terminal: PITSTOP_PUBLIC_URL={parts.url} PITSTOP_TOKEN={parts.token} pitstop review",
+        soft_wrap=True,
     )
     if outage:
         console.print(

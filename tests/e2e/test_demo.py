@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +16,15 @@ from playwright.async_api import BrowserContext, expect
 from cli.doors import CHANNELS
 from core.settings import Settings, foreign_environment
 from tests.e2e.browser import browser, chromium
-from tests.e2e.processes import ROOT
+from tests.e2e.processes import ROOT, until
 
 __all__ = ["browser", "chromium"]
 
 
 def processes_of(folder: Path) -> list[str]:
     """Command lines of processes that were started for this data folder."""
-    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in found.splitlines() if str(folder) in line and "ps -eo" not in line]
+    found = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in found.splitlines() if str(folder) in line and "ps -eww" not in line]
 
 
 def test_every_scenario_ends_as_it_says_and_nothing_is_left_running(open_folder):
@@ -50,7 +51,6 @@ def test_every_scenario_ends_as_it_says_and_nothing_is_left_running(open_folder)
 
 async def test_the_console_shows_an_incident_and_takes_a_decision(open_folder, browser: BrowserContext):
     from cli.stage import stage
-    from tests.e2e.processes import until
 
     manager = stage(Settings(data_dir=open_folder), clock_speed=30)
     parts = await asyncio.to_thread(manager.__enter__)
@@ -84,6 +84,31 @@ async def test_the_console_shows_an_incident_and_takes_a_decision(open_folder, b
         assert story["approvals"][0]["channel"] == "console"
     finally:
         await asyncio.to_thread(manager.__exit__, None, None, None)
+    assert processes_of(open_folder) == []
+
+
+def test_told_to_go_it_takes_everything_along(open_folder: Path, tmp_path: Path):
+    with (tmp_path / "out").open("wb") as out:
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "demo", "--port", "0"],
+            cwd=ROOT,
+            env={**foreign_environment(), "PITSTOP_DATA_DIR": str(open_folder), "COLUMNS": "60"},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        said = until(
+            lambda: "Ctrl-C" in (tmp_path / "out").read_text() and (tmp_path / "out").read_text(),
+            seconds=120,
+            saying="the demo",
+        )
+    finally:
+        demo.terminate()
+        demo.wait(60)
+    link = next(line for line in said.splitlines() if line.startswith("Sign in: "))
+    assert re.fullmatch(r"Sign in: http://127\.0\.0\.1:\d+/console/\S+code=\S{20,}", link), (
+        "it is copied whole"
+    )
     assert processes_of(open_folder) == []
 
 

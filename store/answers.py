@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.incident import Approval, Decision, Reviewer
 from store import approvals, decisions, handing_over, incidents, review_links
@@ -10,6 +14,23 @@ from store.decisions import Answer
 from store.engine import raw_connection
 from store.idempotency import Keep, unkept
 from store.interventions import Interventions
+from store.models import ApprovalModel, IncidentModel
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One question, locked."""
+
+    session: AsyncSession
+    incident: IncidentModel
+    row: ApprovalModel
+    claimed: bool
+
+    async def kept(self, keep: Keep) -> Approval:
+        """How it stands now, kept as the answer of the request."""
+        answer = approvals.view(self.row, self.claimed)
+        await keep(self.session, answer)
+        return answer
 
 
 class Answers(Interventions):
@@ -36,9 +57,8 @@ class Answers(Interventions):
             Gone: Too late.
             InvalidInput: The decision is not whole, or the edited parameters fit neither action nor policy.
         """
-        async with self._db.transaction() as session:
-            incident = await incidents.lock(session, await approvals.incident_of(session, approval_id))
-            row, claimed = await approvals.lock(session, approval_id)
+        async with self._question(approval_id) as asked:
+            session, incident, row = asked.session, asked.incident, asked.row
             said = decision.model_copy(update={"comment": self._clean(decision.comment)})
             answer = Answer(said, reviewer, self._clock.now())
             if link is not None:
@@ -46,9 +66,7 @@ class Answers(Interventions):
             if await decisions.decide(session, incident, row, answer, self._check_edit):
                 await session.flush()
                 await self._wake(await raw_connection(session), incident.id)
-            answered = approvals.view(row, claimed)
-            await keep(session, answered)
-            return answered
+            return await asked.kept(keep)
 
     async def delegate(
         self,
@@ -71,15 +89,10 @@ class Answers(Interventions):
             Conflict, Gone: It is not open any more.
             InvalidInput: `to` is no approver.
         """
-        async with self._db.transaction() as session:
-            incident_id = await approvals.incident_of(session, approval_id)
-            await incidents.lock(session, incident_id)
-            row, claimed = await approvals.lock(session, approval_id)
+        async with self._question(approval_id) as asked:
             handed = handing_over.HandOn(to.strip(), by, self._clean(comment))
-            await handing_over.delegate(session, row, handed, named, self._clock.now())
-            answered = approvals.view(row, claimed)
-            await keep(session, answered)
-            return answered
+            await handing_over.delegate(asked.session, asked.row, handed, named, self._clock.now())
+            return await asked.kept(keep)
 
     async def extend(
         self,
@@ -98,13 +111,22 @@ class Answers(Interventions):
             Conflict: It was extended before, or decided. Gone: Too late.
             InvalidInput: It would be longer than a week.
         """
+        async with self._question(approval_id) as asked:
+            await handing_over.extend(
+                asked.session,
+                asked.incident,
+                asked.row,
+                by,
+                seconds=seconds,
+                comment=self._clean(comment),
+                at=self._clock.now(),
+            )
+            return await asked.kept(keep)
+
+    @asynccontextmanager
+    async def _question(self, approval_id: str) -> AsyncIterator[_Asked]:
+        """A transaction with the incident and then its approval locked. Raises: NotFound."""
         async with self._db.transaction() as session:
             incident = await incidents.lock(session, await approvals.incident_of(session, approval_id))
             row, claimed = await approvals.lock(session, approval_id)
-            at = self._clock.now()
-            await handing_over.extend(
-                session, incident, row, by, seconds=seconds, comment=self._clean(comment), at=at
-            )
-            answered = approvals.view(row, claimed)
-            await keep(session, answered)
-            return answered
+            yield _Asked(session, incident, row, claimed)

@@ -57,7 +57,7 @@ async def test_a_log_is_attached_read_and_investigated(desk: Desk) -> None:
     await page.get_by_role("link", name="partner_price_feed").click()
     await page.get_by_label("Tell Pitstop").fill("The log came late.")
     await page.get_by_role("button", name="Investigate again").click()
-    await expect(page.locator(".pill")).to_have_text("investigating")
+    await expect(page.locator(".pill").first).to_have_text("investigating")
     await expect(page.locator(".timeline li").first).to_contain_text("The log came late.")
     row = await desk.box.runtime.store.incident(incident_id)
     assert row.second_look is not None and row.second_look.by == "anna@example.com"
@@ -148,7 +148,7 @@ async def test_when_another_acts_the_focus_and_what_was_written_stay(desk: Desk,
     await expect(hint).to_be_focused()
     await expect(hint).to_have_value("half a sentence")
     await store.mute(waiting.incident_id, by=BEN.name)
-    await expect(page.locator(".pill")).to_have_text("muted")
+    await expect(page.locator(".pill").first).to_have_text("muted")
     await expect(page.get_by_role("button", name="Unmute")).to_be_visible()
     await expect(hint).to_have_count(0)
 

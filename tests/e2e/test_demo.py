@@ -88,6 +88,10 @@ async def test_the_console_shows_an_incident_and_takes_a_decision(open_folder, b
 
 
 def test_told_to_go_it_takes_everything_along(open_folder: Path, tmp_path: Path):
+    def whole() -> str:
+        text = (tmp_path / "out").read_text()
+        return text if "Ctrl-C" in text else ""
+
     with (tmp_path / "out").open("wb") as out:
         demo = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "demo", "--port", "0"],
@@ -97,11 +101,7 @@ def test_told_to_go_it_takes_everything_along(open_folder: Path, tmp_path: Path)
             stderr=out,
         )
     try:
-        said = until(
-            lambda: "Ctrl-C" in (tmp_path / "out").read_text() and (tmp_path / "out").read_text(),
-            seconds=120,
-            saying="the demo",
-        )
+        said = until(whole, seconds=120, saying="the demo")
     finally:
         demo.terminate()
         demo.wait(60)

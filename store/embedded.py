@@ -7,6 +7,7 @@ it; it never outlives one that ends normally.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import subprocess
@@ -79,12 +80,11 @@ class EmbeddedPostgres:
         with self._guard:
             if not self.cluster.locked:
                 self.cluster.lock()
-                try:
+                with contextlib.ExitStack() as undo:
+                    undo.callback(self.cluster.unlock)
                     self._with = self.cluster.prepare()
                     self._bring_up(may_move=True)
-                except BaseException:
-                    self.cluster.unlock()
-                    raise
+                    undo.pop_all()
             return self.ensure_running()
 
     def ensure_running(self) -> str:

@@ -111,6 +111,7 @@ def build_queue(conninfo: str, *, max_size: int = 10, wait_seconds: float = 10.0
         except PASSING:
             raise
         except Exception as error:
+            # Whatever it is, a bug too: before the queue gives up, people are told that nobody works on it any more.
             if is_last_attempt(context.job):
                 reason = str(error) if isinstance(error, PitstopError) else f"{type(error).__name__}: {error}"
                 await handlers.broken(incident_id, reason)

@@ -188,15 +188,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     policy = load_policy(settings.policy)
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
-        url = await stack.enter_async_context(database_url(settings))
-        await _prepared(settings, url)
-        db = Database(url, pool_size=settings.worker_concurrency + 6)
-        stack.push_async_callback(db.close)
-        queue = build_queue(db.libpq_url)
-        await stack.enter_async_context(queue.open_async())
-        checkpoints = make_pool(db.libpq_url, size=settings.worker_concurrency + 2)
-        await checkpoints.open()
-        stack.push_async_callback(checkpoints.close)
+        db, queue, checkpoints = await _on_postgres(stack, settings)
         connection = Connection(settings)
         model_calls = ModelCalls(db, clock)
         embedder = make_embedder(settings)
@@ -242,6 +234,20 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             checkpoints=checkpoints,
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
         )
+
+
+async def _on_postgres(stack: contextlib.AsyncExitStack, settings: Settings) -> tuple[Database, App, Pool]:
+    """The rows, the queue and the checkpoints, each with connections of its own; `stack` closes them."""
+    url = await stack.enter_async_context(database_url(settings))
+    await _prepared(settings, url)
+    db = Database(url, pool_size=settings.worker_concurrency + 6)
+    stack.push_async_callback(db.close)
+    queue = build_queue(db.libpq_url)
+    await stack.enter_async_context(queue.open_async())
+    checkpoints = make_pool(db.libpq_url, size=settings.worker_concurrency + 2)
+    await checkpoints.open()
+    stack.push_async_callback(checkpoints.close)
+    return db, queue, checkpoints
 
 
 def _without_secrets(text: str) -> str:
